@@ -1,0 +1,327 @@
+"""The environment: a namespace that lives in one inner kernel at a time.
+
+This is the only place that talks to an inner kernel.  What comes out of it is
+hostile: a message counts only if it is signed, of a known type, and belongs to
+a request that we sent; replies count once.  When the inner kernel dies, for
+whatever reason, everyone who waits is told and a fresh one is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from ..errors import EnvironmentFailed
+from ..sandbox.base import Death
+from .inner import InnerKernel
+from .request import Request, new_request
+from .sockets import Channel
+from .wire import Message, Signer, WireError, new_id
+
+IOPUB_TYPES = frozenset(
+    {
+        "status",
+        "execute_input",
+        "stream",
+        "display_data",
+        "update_display_data",
+        "execute_result",
+        "error",
+        "clear_output",
+        "comm_open",
+        "comm_msg",
+        "comm_close",
+        "debug_event",
+    }
+)
+"""What an inner kernel may publish; all else is dropped."""
+
+_REMEMBERED = 4096
+"""Finished requests whose late outputs (threads, timers, widgets) still find their cell."""
+
+_MAX_MESSAGE = 512 * 1024 * 1024
+"""Bytes; a larger frame closes the connection (``ZMQ_MAXMSGSIZE``) instead of filling our memory."""
+
+_MAX_QUICK_DEATHS = 3
+"""Deaths in a row before the first sign of life, after which starting again makes no sense."""
+
+_LAST_WORDS = 0.02
+"""Seconds to let what a dying kernel had already sent arrive."""
+
+
+class Environment:
+    """Sends requests to the inner kernel and hands back what it may hand back.
+
+    ``on_lost`` is called after every death with its ``Death``, when all
+    waiting requests have been told and a fresh inner kernel is starting.
+    All methods must be called on the loop's thread.
+    """
+
+    def __init__(
+        self, inner: InnerKernel, *, grace: float, on_lost: Callable[[Death], None]
+    ) -> None:
+        self.inner = inner
+        self.generation = 0
+        """How many inner kernels there were before this one."""
+        self._loop = asyncio.get_running_loop()
+        self._session = new_id()
+        self._identity = new_id().encode()
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._context.setsockopt(zmq.LINGER, 0)
+        self._grace = grace
+        self._on_lost = on_lost
+        self._requests: OrderedDict[str, Request] = OrderedDict()
+        self._channels: dict[str, Channel] = {}
+        self._signer = Signer(b"")
+        self._quick_deaths = 0
+        self._failed: EnvironmentFailed | None = None
+        self._killed_because: str | None = None
+        self._settling: asyncio.TimerHandle | None = None
+        self._ready = asyncio.Event()
+        self._closed = False
+        self._kernel_info: asyncio.Future[Message] = self._loop.create_future()
+        self._connect()
+
+    # --- asking -------------------------------------------------------------
+
+    def send(self, request: Request) -> None:
+        """Send ``request``; its callbacks are called as things come back.
+
+        Raises ``EnvironmentFailed`` if no inner kernel can be started here.
+        """
+        if self._failed is not None:
+            self._retry()
+        request.outstanding = request.type.endswith("_request")  # comm messages have no reply
+        self._requests[request.id] = request
+        self._trim()
+        self._channels[request.channel].send(request.to_wire(self._signer))
+
+    def send_input(self, message: Message) -> None:
+        """Pass a client's answer to ``input()`` on."""
+        self._channels["stdin"].send(message.to_wire(self._signer))
+
+    async def kernel_info(self) -> Message:
+        """The first ``kernel_info_reply`` of the newest inner kernel."""
+        while True:
+            future = self._kernel_info
+            await asyncio.wait([future])
+            if not future.cancelled():
+                return future.result()
+            if self._failed is not None:
+                raise self._failed
+
+    async def ready(self) -> None:
+        """Return when the inner kernel is there and idle.  Raises ``EnvironmentFailed``."""
+        while not self._ready.is_set():
+            if self._failed is not None:
+                self._retry()
+            await self._ready.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    # --- stopping -----------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """SIGINT, and a message: stock ipykernel leaves ``await`` only when one arrives."""
+        self.inner.interrupt()
+        self.send(new_request(self._session, "kernel_info_request", {}))
+
+    def settle(self, request: Request) -> None:
+        """Give ``request``, which was interrupted, the grace period to end; then kill.
+
+        Until then ``ready()`` does not return.
+        """
+        if not request.outstanding:
+            return
+        request.abandon()
+        self._ready.clear()
+        if self._settling is None:
+            self._settling = self._loop.call_later(
+                self._grace,
+                self.kill,
+                f"It did not stop within {self._grace:g} s of being interrupted.",
+            )
+
+    def kill(self, because: str) -> None:
+        """Kill the inner kernel; ``because`` is the sentence that everyone is told."""
+        self._killed_because = because
+        self._ready.clear()
+        self.inner.kill()
+
+    def died(self, death: Death) -> None:
+        """The inner kernel is gone (called by ``InnerKernel``)."""
+        if not self._closed:
+            self._ready.clear()
+            self._loop.call_later(_LAST_WORDS, self._replace, death)
+
+    def close(self) -> None:
+        """End the inner kernel and everything in it."""
+        self._closed = True
+        self._disconnect()
+        self.inner.close()
+        self._context.destroy(linger=0)
+
+    # --- one inner kernel after another -----------------------------------------
+
+    def _connect(self) -> None:
+        self._signer = Signer(self.inner.key)
+        for name, kind, handler in (
+            ("shell", zmq.DEALER, self._on_shell),
+            ("control", zmq.DEALER, self._on_control),
+            ("stdin", zmq.DEALER, self._on_stdin),
+            ("iopub", zmq.SUB, self._on_iopub),
+        ):
+            socket = self._context.socket(kind)
+            # ipykernel addresses an input_request to the identity that sent the
+            # execute_request, so shell and stdin must share it.
+            socket.setsockopt(zmq.IDENTITY, self._identity)
+            socket.setsockopt(zmq.SNDHWM, 0)
+            socket.setsockopt(zmq.RCVHWM, 0)
+            socket.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE)
+            # The kernel binds a while after we connect; the default of 100 ms
+            # between attempts would be added to every start.
+            socket.setsockopt(zmq.RECONNECT_IVL, 2)
+            if kind == zmq.SUB:
+                socket.setsockopt(zmq.SUBSCRIBE, b"")
+            socket.connect(self.inner.endpoints[name])
+            self._channels[name] = Channel(self._loop, socket, handler)
+        hello = new_request(self._session, "kernel_info_request", {})
+        hello.on_reply = self._on_hello
+        self.send(hello)
+
+    def _on_hello(self, message: Message) -> None:
+        self._quick_deaths = 0
+        if not self._kernel_info.done():
+            self._kernel_info.set_result(message)
+        self._settled()
+
+    def _disconnect(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def _replace(self, death: Death) -> None:
+        for channel in list(self._channels.values()):
+            channel.drain()
+        self._disconnect()
+        if self._closed:
+            return
+        if self._killed_because is not None:
+            death = Death("killed", self._killed_because, death.exit_code, death.signal)
+            self._killed_because = None
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        self._quick_deaths += 1
+        self.generation += 1
+        if self._kernel_info.done():
+            self._kernel_info = self._loop.create_future()
+        waiting = [request for request in self._requests.values() if request.outstanding]
+        self._requests.clear()
+        if self._quick_deaths >= _MAX_QUICK_DEATHS:
+            self._fail(death)
+        else:
+            self._start()
+        for request in waiting:
+            request.outstanding = False
+            if request.on_lost is not None and not request.abandoned:
+                request.on_lost(death)
+        self._on_lost(death)
+
+    def _start(self) -> None:
+        try:
+            self.inner.start()
+        except Exception as error:  # whatever stops it, the next cell must be told
+            self._fail(Death("exited", str(error)))
+            return
+        self._connect()
+
+    def _retry(self) -> None:
+        """Start again after a failure, because somebody asked."""
+        failed, self._failed = self._failed, None
+        self._ready.clear()
+        self._quick_deaths = _MAX_QUICK_DEATHS - 1
+        self._start()
+        if self._failed is not None:
+            raise self._failed from failed
+
+    def _fail(self, death: Death) -> None:
+        self._failed = EnvironmentFailed(
+            f"The inner kernel does not start: {death.sentence}",
+            remedy="Run 'codeact doctor' to see what is wrong; the next cell tries again.",
+        )
+        self._kernel_info.cancel()
+        self._kernel_info = self._loop.create_future()
+        self._ready.set()
+
+    def _settled(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        self._ready.set()
+
+    # --- what comes back ------------------------------------------------------
+
+    def _parse(self, frames: list[bytes]) -> tuple[Message, Request] | None:
+        """The message and the request it belongs to, or None if it must be dropped."""
+        try:
+            message = Message.parse(frames, self._signer)
+            request = self._requests.get(message.parent_id)
+        except WireError:
+            return None
+        if request is None:
+            return None
+        self._requests.move_to_end(request.id)
+        return message, request
+
+    def _on_shell(self, frames: list[bytes]) -> None:
+        self._on_answer(frames, "shell")
+
+    def _on_control(self, frames: list[bytes]) -> None:
+        self._on_answer(frames, "control")
+
+    def _on_answer(self, frames: list[bytes], channel: str) -> None:
+        parsed = self._parse(frames)
+        if parsed is None:
+            return
+        message, request = parsed
+        if (
+            not request.outstanding
+            or request.channel != channel
+            or message.type != request.reply_type
+        ):
+            return
+        request.outstanding = False
+        if request.abandoned:
+            self._settled()
+        elif request.on_reply is not None:
+            request.on_reply(message)
+
+    def _on_iopub(self, frames: list[bytes]) -> None:
+        # The first frame is a topic, which Message.parse takes for an identity.
+        parsed = self._parse(frames)
+        if parsed is None:
+            return
+        message, request = parsed
+        if message.type in IOPUB_TYPES and request.on_iopub is not None and not request.abandoned:
+            request.on_iopub(message)
+
+    def _on_stdin(self, frames: list[bytes]) -> None:
+        parsed = self._parse(frames)
+        if parsed is None:
+            return
+        message, request = parsed
+        if message.type == "input_request" and request.on_input and not request.abandoned:
+            request.on_input(message)
+
+    def _trim(self) -> None:
+        while len(self._requests) > _REMEMBERED:
+            oldest = next(iter(self._requests))
+            if self._requests[oldest].outstanding:
+                self._requests.move_to_end(oldest)
+                return
+            del self._requests[oldest]

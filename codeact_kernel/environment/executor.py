@@ -1,0 +1,169 @@
+"""Runs the steps of one turn in the environment, under the step limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..agent.events import EnvironmentLost, FileChange, RunStep, StepError, StepFinished, StepStatus
+from ..sandbox.base import Death
+from ..sandbox.limits import StepLimits
+from .capture import Capture
+from .environment import Environment
+from .request import Lost, Outcome, Reply, Request, new_request, watch
+from .wire import Message
+
+
+class StepOutput(Protocol):
+    """Where a step's messages go while it runs."""
+
+    def message(self, message: Message) -> None:
+        """One iopub message of the step."""
+
+    async def close(self) -> str | None:
+        """Show what is pending; returns the file that holds the full text, if it was too long."""
+
+
+class FileWatch(Protocol):
+    """Sees which files of the workspace changed since it was last asked."""
+
+    def changes(self) -> Sequence[FileChange]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """How steps present themselves: whose ``input()`` they may ask, and in which session."""
+
+    session: str
+    idents: Sequence[bytes]
+    allow_stdin: bool
+    on_input: Callable[[Message], None]
+
+
+class StepExecutor:
+    """The ``Executor`` port over an ``Environment``; one for each turn."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        limits: StepLimits,
+        *,
+        files: FileWatch,
+        request: StepRequest,
+        output: Callable[[RunStep, Request], StepOutput],
+    ) -> None:
+        self._environment = environment
+        self._limits = limits
+        self._files = files
+        self._request = request
+        self._output = output
+
+    async def run(self, step: RunStep) -> StepFinished | EnvironmentLost:
+        """See ``ports.Executor``.
+
+        Past the time limit the step gets SIGINT; if it has not ended after
+        the grace period, its environment is killed and a fresh one started.
+        """
+        await self._environment.ready()
+        self._files.changes()
+        self._environment.inner.reset_peak()
+        request = new_request(
+            self._request.session,
+            "execute_request",
+            {
+                "code": step.code,
+                "silent": False,
+                "store_history": True,
+                "user_expressions": {},
+                "allow_stdin": self._request.allow_stdin,
+                "stop_on_error": False,
+            },
+        )
+        request.idents = list(self._request.idents)
+        capture = Capture()
+        output = self._output(step, request)
+
+        def on_iopub(message: Message) -> None:
+            capture.feed(message.type, message.content)
+            output.message(message)
+
+        request.on_iopub = on_iopub
+        request.on_input = self._request.on_input
+        done = watch(request, until_idle=True)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        self._environment.send(request)
+        try:
+            outcome, notice = await self._wait(done)
+        except asyncio.CancelledError:
+            self._environment.interrupt()
+            self._environment.settle(request)
+            raise
+        seconds = clock() - started
+        return self._finished(step, capture, await output.close(), outcome, notice, seconds)
+
+    async def _wait(self, done: asyncio.Future[Outcome]) -> tuple[Outcome, str]:
+        limit = self._limits.seconds
+        finished, _ = await asyncio.wait([done], timeout=limit)
+        if finished:
+            return done.result(), ""
+        notice = f"Interrupted: the step ran longer than its limit of {limit:g} s."
+        self._environment.interrupt()
+        finished, _ = await asyncio.wait([done], timeout=self._limits.grace)
+        if not finished:
+            self._environment.kill(
+                f"The step ran longer than its limit of {limit:g} s and did not stop when "
+                f"interrupted, so its environment was killed after {self._limits.grace:g} s more."
+            )
+            await asyncio.wait([done])
+        return done.result(), notice
+
+    def _finished(
+        self,
+        step: RunStep,
+        capture: Capture,
+        spooled: str | None,
+        outcome: Outcome,
+        notice: str,
+        seconds: float,
+    ) -> StepFinished | EnvironmentLost:
+        death = outcome.death if isinstance(outcome, Lost) else None
+        peak = None if death else self._environment.inner.usage().peak_memory or None
+        status, error = _status(outcome, capture.error)
+        finished = StepFinished(
+            step=step.step,
+            status=status,
+            code=step.code,
+            stdout=capture.stdout.text(),
+            stderr=capture.stderr.text(),
+            result=capture.result,
+            displays=tuple(capture.displays),
+            images=tuple(capture.images),
+            error=error,
+            seconds=seconds,
+            peak_memory=peak,
+            files=tuple(self._files.changes()),
+            stdout_bytes=capture.stdout.bytes,
+            spooled=spooled,
+            notice=death.sentence if death else notice,
+        )
+        return finished if death is None else lost(death, finished)
+
+
+def _status(outcome: Outcome, shown: StepError | None) -> tuple[StepStatus, StepError | None]:
+    if isinstance(outcome, Lost):
+        return "killed", shown
+    assert isinstance(outcome, Reply)
+    content = outcome.message.content
+    if content.get("status") == "ok":
+        return "ok", None
+    # Some failures (a bad magic, an error while the traceback is made) are only in the reply.
+    error = shown or StepError(str(content.get("ename", "Error")), str(content.get("evalue", "")))
+    return "error", error
+
+
+def lost(death: Death, during: StepFinished | None = None) -> EnvironmentLost:
+    """The event for a death, in words that model and user are told."""
+    return EnvironmentLost(reason=death.sentence, during=during)

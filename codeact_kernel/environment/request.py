@@ -1,0 +1,115 @@
+"""One request to the inner kernel, from being sent to its reply and its idle status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..sandbox.base import Death
+from .wire import DELIMITER, Json, Message, Signer, make_header, pack
+
+InnerChannel = Literal["shell", "control"]
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """What the environment must know of a request to match what comes back.
+
+    ``header`` is the request's header as the inner kernel sees it.
+    ``on_iopub`` gets each allowed message published for it, ``on_input`` each
+    ``input_request``, ``on_reply`` its one reply, ``on_lost`` the death of the
+    inner kernel if no reply came.  None of them is called after ``abandon()``.
+    """
+
+    channel: InnerChannel
+    type: str
+    id: str
+    header: bytes
+    frames: list[bytes]
+    """Metadata and content, as bytes."""
+    idents: list[bytes] = field(default_factory=list)
+    buffers: list[bytes] = field(default_factory=list)
+    on_iopub: Callable[[Message], None] | None = None
+    on_reply: Callable[[Message], None] | None = None
+    on_lost: Callable[[Death], None] | None = None
+    on_input: Callable[[Message], None] | None = None
+    outstanding: bool = False
+    abandoned: bool = False
+
+    @property
+    def reply_type(self) -> str:
+        return self.type.removesuffix("_request") + "_reply"
+
+    def to_wire(self, signer: Signer) -> list[bytes]:
+        header, parent = self.header, b"{}"
+        frames = [header, parent, *self.frames]
+        return [*self.idents, DELIMITER, signer.sign(frames), *frames, *self.buffers]
+
+    def abandon(self) -> None:
+        """Nobody waits for this any more: its late outputs and reply are dropped."""
+        self.abandoned = True
+
+
+def new_request(
+    session: str, msg_type: str, content: Json, *, channel: InnerChannel = "shell"
+) -> Request:
+    """A request of our own, which no front-end sees."""
+    header = make_header(msg_type, session)
+    return Request(channel, msg_type, header["msg_id"], pack(header), [b"{}", pack(content)])
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The inner kernel answered."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The inner kernel died before it answered."""
+
+    death: Death
+
+
+Outcome = Reply | Lost
+
+
+def watch(request: Request, *, until_idle: bool = False) -> asyncio.Future[Outcome]:
+    """A future for what comes of ``request``; call before it is sent.
+
+    With ``until_idle`` it resolves when both the reply and the idle status
+    have come, so that every output has been seen (they travel on different
+    sockets, and the reply often overtakes the output).
+    """
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    before = request.on_iopub
+    waiting = {"reply", "idle"} if until_idle else {"reply"}
+    replies: list[Message] = []
+
+    def arrived(what: str) -> None:
+        waiting.discard(what)
+        if not waiting and not future.done():
+            future.set_result(Reply(replies[0]))
+
+    def on_reply(message: Message) -> None:
+        replies.append(message)
+        arrived("reply")
+
+    def on_iopub(message: Message) -> None:
+        if before is not None:
+            before(message)
+        if message.type == "status" and message.content.get("execution_state") == "idle":
+            arrived("idle")
+
+    def on_lost(death: Death) -> None:
+        if not future.done():
+            future.set_result(Lost(death))
+
+    request.on_reply = on_reply
+    request.on_lost = on_lost
+    if until_idle:
+        request.on_iopub = on_iopub
+    return future
