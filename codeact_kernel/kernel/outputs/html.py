@@ -1,0 +1,159 @@
+"""Static HTML: cleaned with nh3, its style sheets confined to it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from . import css
+from .text import well_formed
+
+if TYPE_CHECKING:
+    from nh3 import Cleaner
+
+SIZE_LIMIT: Final = 2_000_000
+"""Characters of HTML that are cleaned; more is framed instead."""
+
+_TAGS_UNCHECKED: Final = 8_000
+_DEPTH_LIMIT: Final = 256
+
+_TAGS: Final = frozenset(
+    """
+    a abbr address article aside audio b bdi bdo blockquote br caption center cite code col
+    colgroup dd del details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6
+    header hr i img ins kbd li main mark ol p pre q rp rt ruby s samp section small source span
+    strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var video wbr
+    """.split()  # noqa: SIM905
+)
+_DROPPED_WITH_CONTENT: Final = frozenset(
+    {"script", "style", "template", "noscript", "iframe", "object", "title", "svg", "math"}
+)
+_VOID: Final = frozenset({"br", "col", "hr", "img", "source", "wbr", "input", "link", "meta"})
+
+_ATTRIBUTES: Final = {
+    "*": {"class", "id", "style", "title", "dir", "lang", "align", "valign", "width", "height"},
+    "a": {"href"},
+    "audio": {"src", "controls", "loop", "muted"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "details": {"open"},
+    "font": {"color", "size"},
+    "img": {"src", "alt"},
+    "li": {"value"},
+    "ol": {"start", "type", "reversed"},
+    "source": {"src", "type"},
+    "table": {"border", "cellpadding", "cellspacing", "bgcolor"},
+    "td": {"colspan", "rowspan", "headers", "bgcolor"},
+    "th": {"colspan", "rowspan", "headers", "scope", "bgcolor"},
+    "time": {"datetime"},
+    "tr": {"bgcolor"},
+    "video": {"src", "controls", "loop", "muted"},
+}
+
+_STYLER_ID: Final = re.compile(r"T_[\w-]{1,100}", re.ASCII)
+_LINK: Final = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20]", re.IGNORECASE)
+_EMBEDDED: Final = re.compile(
+    r"data:(?:image/(?:png|jpeg|gif|webp|svg\+xml)|audio/[\w.+-]{1,40}|video/[\w.+-]{1,40})[;,]",
+    re.IGNORECASE | re.ASCII,
+)
+_LENGTH: Final = re.compile(r"\d{1,4}(?:\.\d{1,6})?(?:px|%)?", re.ASCII)
+
+_STYLE_BLOCK: Final = re.compile(r"<style\b[^>]*+>(.*?)</style\s*+>", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)", re.ASCII)
+
+# TeX that MathJax would obey in any text of the page: links, classes, styles, loading, definitions.
+# (MathJax documentation, "TeX and LaTeX extensions": html, require, unicode, newcommand, texhtml.)
+UNSAFE_TEX: Final = re.compile(
+    r"\\(?=(?:href|url|require|class|style|cssId|data|unicode|def|gdef|edef|xdef|let|mmlToken"
+    r"|newcommand|renewcommand|providecommand|newenvironment|renewenvironment|includegraphics"
+    r"|bbox|htmlClass|htmlId|htmlStyle|htmlData|csname|DeclareMathOperator|DeclarePairedDelimiters"
+    r"|Newextarrow|texhtml|begingroup|input|write|special)(?![A-Za-z])|begin\s*\{(?:html|texhtml))"
+)
+
+_PLACEHOLDER: Final = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='190' height='20'%3E"
+    "%3Ctext y='15' font-size='13' font-family='sans-serif' fill='gray'%3E"
+    "remote image not loaded%3C/text%3E%3C/svg%3E"
+)
+
+
+def too_much(source: str) -> bool:
+    """Whether cleaning ``source`` could take long: too large, too deep or too much CSS.
+
+    The HTML parser looks through its open elements at each tag, so its work is
+    tags times depth.  Few tags are harmless at any depth; of many, the depth is
+    only known when they close in order, as written by every table generator.
+    """
+    if len(source) > SIZE_LIMIT:
+        return True
+    if source.count("<") > _TAGS_UNCHECKED and not _shallow(source):
+        return True
+    return sum(len(match[1]) for match in _STYLE_BLOCK.finditer(source)) > css.STYLE_LIMIT
+
+
+def _shallow(source: str) -> bool:
+    """Whether tags close in the order they open, never more than ``_DEPTH_LIMIT`` deep."""
+    stack: list[str] = []
+    for closing, name in _TAG.findall(_STYLE_BLOCK.sub("", source)):
+        tag = name.lower()
+        if closing:
+            if not stack or stack.pop() != tag:
+                return False
+        elif tag not in _VOID:
+            stack.append(tag)
+            if len(stack) > _DEPTH_LIMIT:
+                return False
+    return True
+
+
+def clean(source: str) -> str:
+    """``source`` without anything that runs, loads, submits, or reaches outside its place.
+
+    Style sheets are kept, confined to the result.  Links stay as links that
+    open elsewhere; pictures, sound and films only when embedded.
+    """
+    source = well_formed(source)
+    sheets = "\n".join(match[1] for match in _STYLE_BLOCK.finditer(source))
+    body = UNSAFE_TEX.sub(r"<span>\\</span>", _cleaner().clean(_STYLE_BLOCK.sub("", source)))
+    if not sheets:
+        return body
+    scope = "co-" + hashlib.sha256(sheets.encode()).hexdigest()[:12]
+    rules = css.scoped(sheets, f"#{scope}")
+    return f'<div id="{scope}"><style>{rules}</style>{body}</div>' if rules else body
+
+
+@cache
+def _cleaner() -> Cleaner:
+    from nh3 import Cleaner
+
+    return Cleaner(
+        tags=_TAGS,
+        clean_content_tags=_DROPPED_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_attribute,
+        link_rel="noopener noreferrer",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        url_schemes={"http", "https", "mailto", "data"},
+    )
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    match name:
+        case "style":
+            return css.declarations(value) or None
+        case "class":
+            return css.class_names(value) or None
+        case "id":
+            return value if _STYLER_ID.fullmatch(value) else None
+        case "href":
+            return value if _LINK.match(value) else None
+        case "src":
+            if _EMBEDDED.match(value):
+                return value
+            return _PLACEHOLDER if tag == "img" else None
+        case "width" | "height":
+            return value if _LENGTH.fullmatch(value) else None
+        case _:
+            return value

@@ -1,0 +1,145 @@
+"""Markdown rendered here, so that no front-end's renderer interprets what code or a model wrote.
+
+Sanitising the markdown source instead does not work: what is code and what is
+HTML in it depends on the renderer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from . import html
+from .text import clean_text
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+
+SIZE_LIMIT: Final = 100_000
+"""Characters of markdown that are rendered; more is shown as it is written."""
+
+_CODE_LIMIT: Final = 20_000
+"""Characters of a code block that are coloured."""
+
+# Pygments token types to JupyterLab's editor colours, with a value for pages without them.
+_COLOURS: Final = {
+    "Keyword": "var(--jp-mirror-editor-keyword-color, #008000)",
+    "Name.Builtin": "var(--jp-mirror-editor-builtin-color, #008000)",
+    "Name.Function": "var(--jp-mirror-editor-def-color, #0000ff)",
+    "Name.Class": "var(--jp-mirror-editor-def-color, #0000ff)",
+    "Name.Decorator": "var(--jp-mirror-editor-meta-color, #aa22ff)",
+    "Literal.String": "var(--jp-mirror-editor-string-color, #ba2121)",
+    "Literal.Number": "var(--jp-mirror-editor-number-color, #008800)",
+    "Comment": "var(--jp-mirror-editor-comment-color, #408080)",
+    "Operator": "var(--jp-mirror-editor-operator-color, #aa22ff)",
+}
+
+
+def own_markdown(text: str) -> dict[str, str]:
+    """The MIME bundle of markdown the front shows itself, such as the model's answer.
+
+    ``text/html`` is safe; HTML in ``text`` is shown as text.  Remote images
+    become a link with their text and address, so that nothing loads without a
+    click.  ``text/plain`` is ``text`` without control characters.
+    """
+    plain = clean_text(text)
+    return {"text/html": render(plain, raw_html=False), "text/plain": plain}
+
+
+def render(text: str, *, raw_html: bool) -> str:
+    """Safe HTML for ``text``: CommonMark with tables, strikethrough and dollar math.
+
+    ``raw_html`` keeps (cleaned) HTML in it, as notebooks expect of their own markdown.
+    """
+    if len(text) > SIZE_LIMIT:
+        return f"<pre>{escape(text)}</pre>"
+    return html.clean(_renderer(raw_html).render(text))
+
+
+@cache
+def _renderer(raw_html: bool) -> MarkdownIt:
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    renderer = MarkdownIt("commonmark", {"html": raw_html, "highlight": _highlighted})
+    renderer.enable(["table", "strikethrough"])
+    dollarmath_plugin(renderer, double_inline=True)
+    for name, rule in {
+        "text": _text,
+        "image": _image,
+        "math_inline": _math("$"),
+        "math_inline_double": _math("$$"),
+        "math_block": _math("$$"),
+        "math_block_label": _math("$$"),
+    }.items():
+        renderer.add_render_rule(name, rule)
+    return renderer
+
+
+def _text(
+    _self: RendererHTML, tokens: Sequence[Token], index: int, _options: Any, _env: Any
+) -> str:
+    """Text; a dollar that is not math is put where the page's typesetter does not look for pairs."""
+    return escape(tokens[index].content).replace("$", "<span>$</span>")
+
+
+def _math(delimiter: str) -> Any:
+    """A rule that hands math to the page's own typesetter as it was written."""
+
+    def rule(
+        _self: RendererHTML, tokens: Sequence[Token], index: int, _options: Any, _env: Any
+    ) -> str:
+        token = tokens[index]
+        formula = f"{delimiter}{escape(token.content.replace('$', ''))}{delimiter}"
+        return f"<p>{formula}</p>\n" if token.block else formula
+
+    return rule
+
+
+def _image(
+    self: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    options: Any,
+    env: MutableMapping[str, Any],
+) -> str:
+    token = tokens[index]
+    source = str(token.attrs.get("src", ""))
+    words = escape(self.renderInlineAsText(token.children, options, env) or "image")
+    if source.lower().startswith("data:image/"):
+        return f'<img src="{escape(source)}" alt="{words}">'
+    return f'{words} (<a href="{escape(source)}">{escape(source)}</a>)'
+
+
+def _highlighted(code: str, language: str, _attributes: str) -> str:
+    """``code`` as HTML, coloured when its language is known; the renderer adds ``<pre><code>``."""
+    if not language or len(code) > _CODE_LIMIT:
+        return ""
+    from pygments import lex
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound:
+        return ""
+    return "".join(_coloured(str(kind), piece) for kind, piece in lex(code, lexer))
+
+
+def _coloured(kind: str, piece: str) -> str:
+    colour = _colour(kind, _COLOURS)
+    return f'<span style="color:{colour}">{escape(piece)}</span>' if colour else escape(piece)
+
+
+def _colour(kind: str, colours: Mapping[str, str]) -> str | None:
+    """The colour of ``kind`` (``Token.Name.Function.Magic``) or its nearest ancestor."""
+    name = kind.removeprefix("Token.")
+    while name:
+        if name in colours:
+            return colours[name]
+        name = name.rpartition(".")[0]
+    return None

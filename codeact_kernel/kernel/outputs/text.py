@@ -1,0 +1,63 @@
+"""Plain text made safe for terminals and browsers: colours stay, every other control goes.
+
+Front-ends show text with a terminal emulator's eyes: ``jupyter console`` is a
+terminal, and JupyterLab turns OSC 8 into links.  Only SGR (``ESC [ … m``,
+ECMA-48 8.3.117) is kept, with tab, newline, carriage return and backspace,
+which progress bars need.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+TEXT_LIMIT: Final = 1_000_000
+"""Characters of one text that is shown; streams have the flood limit instead."""
+
+_SUSPECT: Final = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+# One alternative per kind of sequence (ECMA-48 5.3-5.6), each linear: a string
+# without its terminator loses only its introducer, so that no text disappears.
+_CONTROL: Final = re.compile(
+    "(?P<sgr>\x1b\\[[0-9;:]{0,100}m)"
+    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*+(?:\x07|\x1b\\\\|\x9c)"
+    "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]"
+    "|\x1b[ -/]*+[0-Z\\\\^-~]"
+    "|\x1b[\\[\\]]?"
+    "|(?P<surrogate>[\ud800-\udfff])"
+    "|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+
+
+def clean_text(text: str) -> str:
+    """``text`` with SGR colours kept and other control sequences removed.
+
+    Lone surrogates, which no front-end can receive as UTF-8, become U+FFFD.
+    Returns the same object when there is nothing to do.
+    """
+    if _SUSPECT.search(text) is None:
+        return text
+    return _CONTROL.sub(_replacement, text)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    if match["surrogate"]:
+        return "\ufffd"
+    return match["sgr"] or ""
+
+
+def cap_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The first ``limit`` characters of ``text`` and a notice, or ``text`` itself when it fits."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n… {len(text) - limit} more characters not shown"
+
+
+def well_formed(text: str) -> str:
+    """``text`` with lone surrogates as U+FFFD, so that it can be encoded as UTF-8."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8") if _LONE.search(text) else text
+
+
+_LONE: Final = re.compile("[\ud800-\udfff]")
