@@ -134,6 +134,7 @@ class ModelFailed:
     """The model could not answer; ``message`` is a sentence for a person."""
 
     kind: str
+    """Name of the class in ``errors``, such as ``ContextTooLong``."""
     message: str
     seconds: float = 0.0
 
@@ -211,6 +212,17 @@ class BudgetSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class PortFailed:
+    """Something outside the core broke (executor, approver, journal), so the turn cannot go on.
+
+    ``message`` is a sentence for a person.  A model's failure is a ``ModelFailed``.
+    """
+
+    port: Literal["executor", "approver", "journal"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationReset:
     """A person started a new conversation; the namespace stays."""
 
@@ -225,6 +237,7 @@ Event = (
     | Rejected
     | Interrupted
     | BudgetSpent
+    | PortFailed
     | ConversationReset
 )
 

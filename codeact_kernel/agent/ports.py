@@ -73,3 +73,12 @@ class Journal(Protocol):
     def event(self, event: Event) -> None: ...
 
     def effect(self, effect: Effect) -> None: ...
+
+
+class Clock(Protocol):
+    """Time for the driver's budget; the core never sees it."""
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+
+    async def sleep(self, seconds: float) -> None: ...
