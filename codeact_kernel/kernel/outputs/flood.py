@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -55,7 +56,7 @@ class Flood:
         data = _encoded(text)
         self._files[stream].add(data)
         self.total += len(data)
-        if self.total > self._limit:
+        if self.total > self._limit:  # also what the streams hold since the first byte
             for file in self._files.values():
                 file.start()
         room = self._limit - self._shown
@@ -85,13 +86,24 @@ class Flood:
         self._withheld.clear()
 
     def finish(self) -> list[Piece]:
-        """The end of what was held back and a notice on stderr; closes the files.
+        """The end of what was held back and a notice on stderr; the files are complete then.
 
-        Empty when everything was shown.  Call it once, after the last ``feed``.
+        Empty when nothing was held back since the last call: output that comes
+        late (from threads) may be fed afterwards, and ended again.
         """
         for file in self._files.values():
             file.close()
-        return [*self._ending(), *(("stderr", notice) for notice in self._notices())]
+        pieces = [*self._ending(), *(("stderr", notice) for notice in self._notices())]
+        self._hidden = self._tail_size = 0
+        self._tail.clear()
+        self._withheld.clear()
+        return pieces
+
+    @property
+    def path(self) -> str | None:
+        """The file with the full text (of stdout, if both streams have one); None without any."""
+        paths = [file.path for file in self._files.values() if file.started]
+        return str(paths[0]) if paths else None
 
     def _hold(self, stream: str, text: str, size: int) -> None:
         self._hidden += size
@@ -108,7 +120,10 @@ class Flood:
         pieces = list(self._tail)
         if surplus > 0:
             pieces[0] = (pieces[0][0], pieces[0][1][surplus:])
-        return [(self._tail[0][0], "\n…\n"), *(piece for piece in pieces if piece[1])]
+        return [
+            (pieces[0][0], "\n…\n"),
+            *((name, "".join(text for _, text in run)) for name, run in groupby(pieces, _stream)),
+        ]
 
     def _notices(self) -> list[str]:
         notices = []
@@ -127,85 +142,89 @@ class _Spool:
     """One stream's bytes: in memory until started, then in a file of its own."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        self._path = path
+        self.path = path
+        self.size = 0
+        """Bytes taken so far."""
+        self.started = False
+        """Whether the bytes go to the file."""
         self._limit = limit
         self._held: list[bytes] = []
         self._file: BinaryIO | None = None
         self._problem = ""
         self._written = 0
         self._unchecked = 0
-        self._started = False
-        self.size = 0
-        """Bytes taken so far."""
 
     @property
     def verdict(self) -> str:
         """Where the text is, and how much of it if not all."""
         if not self._problem:
-            return f"the full text is in {self._path}"
+            return f"the full text is in {self.path}"
         if not self._written:
-            return f"it could not be written to {self._path}: {self._problem}"
-        return f"the first {_size(self._written)} are in {self._path}: {self._problem}"
+            return f"the full text is lost, {self.path} could not be written: {self._problem}"
+        return f"only the first {_size(self._written)} are in {self.path}: {self._problem}"
 
     def add(self, data: bytes) -> None:
         self.size += len(data)
-        if self._started:
+        if self.started:
             self._write(data)
         else:
             self._held.append(data)
 
     def start(self) -> None:
-        """From now on write to the file, what was held first; does nothing without data or twice."""
-        if self._started or not self.size:
+        """Write what was held and all that comes to the file; nothing without data or twice."""
+        if self.started or not self.size:
             return
-        self._started = True
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(self._path, flags, 0o600), "wb", buffering=1 << 16)
-        except OSError as error:
-            self._stop(error.strerror or str(error))
-        for data in self._held:
-            self._write(data)
+        self.started = True
+        self._write(b"".join(self._held))
         self._held.clear()
 
     def close(self) -> None:
-        self._held.clear()
-        if self._file is not None:
-            self._stop("")
-
-    def _write(self, data: bytes) -> None:
-        if self._file is None:
-            return
-        room = self._limit - self._written
-        try:
-            self._file.write(data[:room] if len(data) > room else data)
-            self._written += min(room, len(data))
-            self._check_space(len(data))
-        except OSError as error:
-            self._stop(error.strerror or str(error))
-            return
-        if len(data) > room:
-            self._stop(f"files of output end at {_size(self._limit)}")
-
-    def _check_space(self, added: int) -> None:
-        self._unchecked += added
-        if self._unchecked < _CHECK_EVERY:
-            return
-        self._unchecked = 0
-        space = os.statvfs(self._path)
-        if space.f_bavail * space.f_frsize < _FREE_SPACE:
-            self._stop("the disk is nearly full")
-
-    def _stop(self, problem: str) -> None:
+        """Bring all bytes to the file and close it until more come."""
         file, self._file = self._file, None
-        self._problem = problem
         if file is None:
             return
         try:
             file.close()
         except OSError as error:
-            self._problem = problem or error.strerror or str(error)
-        self._written = self._path.stat().st_size
+            self._problem = self._problem or error.strerror or str(error)
+            self._written = self.path.stat().st_size
+
+    def _write(self, data: bytes) -> None:
+        if self._problem:
+            return
+        room = self._limit - self._written
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(data[:room] if len(data) > room else data)
+            self._written += min(room, len(data))
+            self._problem = self._shortage(len(data), room)
+        except OSError as error:
+            self._problem = error.strerror or str(error)
+        if self._problem:
+            self.close()
+
+    def _open(self) -> BinaryIO:
+        """A new file at first; later the same one again.  Never through a link."""
+        again = os.O_APPEND if self._written else os.O_CREAT | os.O_EXCL
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | again
+        return os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=1 << 16)
+
+    def _shortage(self, added: int, room: int) -> str:
+        """Why no more may be written, or nothing."""
+        if added > room:
+            return f"a file of output ends at {_size(self._limit)}"
+        self._unchecked += added
+        if self._unchecked >= _CHECK_EVERY:
+            self._unchecked = 0
+            space = os.statvfs(self.path)
+            if space.f_bavail * space.f_frsize < _FREE_SPACE:
+                return "the disk is nearly full"
+        return ""
+
+
+def _stream(piece: Piece) -> str:
+    return piece[0]
 
 
 def _encoded(text: str) -> bytes:

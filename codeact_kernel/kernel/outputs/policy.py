@@ -11,6 +11,7 @@ can be done in a worker thread.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -21,6 +22,7 @@ from .text import cap_text, clean_text, well_formed
 
 Mode = Literal["click", "frame", "sanitise", "trust"]
 
+_OWN: Final = re.compile(r"application/vnd\.codeact\b")
 _STATES: Final = frozenset({"busy", "idle", "starting"})
 _HEAVY_HTML: Final = 30_000
 _HEAVY_MARKDOWN: Final = 500
@@ -66,8 +68,9 @@ class OutputPolicy:
 
     def display(self, data: Bundle, metadata: Metadata) -> tuple[Bundle, Bundle]:
         """A MIME bundle and its metadata, safe to show in a trusted cell."""
-        if self._mode == "trust":
-            return data, dict(metadata)
+        if self._mode == "trust":  # still, only the front says what a turn was
+            data = {mime: value for mime, value in data.items() if not _OWN.match(str(mime))}
+            return data, {name: value for name, value in metadata.items() if name != "codeact"}
         shown: Bundle = {}
         for mime in sorted(data, key=_precedence):
             rule = self._rules.get(mime)

@@ -14,6 +14,9 @@ from typing import Final
 TEXT_LIMIT: Final = 1_000_000
 """Characters of one text that is shown; streams have the flood limit instead."""
 
+_ASCII_CONTROLS: Final = tuple(
+    chr(code) for code in (*range(0x20), 0x7F) if chr(code) not in "\b\t\n\r"
+)
 _SUSPECT: Final = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # One alternative per kind of sequence (ECMA-48 5.3-5.6), each linear: a string
@@ -35,9 +38,13 @@ def clean_text(text: str) -> str:
     Lone surrogates, which no front-end can receive as UTF-8, become U+FFFD.
     Returns the same object when there is nothing to do.
     """
-    if _SUSPECT.search(text) is None:
-        return text
-    return _CONTROL.sub(_replacement, text)
+    return text if _is_clean(text) else _CONTROL.sub(_replacement, text)
+
+
+def _is_clean(text: str) -> bool:
+    if text.isascii():  # ten times as fast as the search
+        return not any(map(text.__contains__, _ASCII_CONTROLS))
+    return _SUSPECT.search(text) is None
 
 
 def _replacement(match: re.Match[str]) -> str:
