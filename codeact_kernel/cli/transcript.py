@@ -1,0 +1,322 @@
+"""What a person sees while a notebook runs: prompts, code, outputs, answers, and that work goes on.
+
+On a terminal the last line moves (what is going on, for how long); in a pipe
+the same lines come as plain text, and a quiet half minute gets a line of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..replay.expand import TURN_MIME, mark_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+    from rich.text import Text
+
+QUIET = 30.0
+"""Seconds without a line after which a plain transcript says that work goes on."""
+
+_SHOWN_LINES = 24
+_SHOWN_COLUMNS = 400
+_NOT_COLOUR = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: titles, links, clipboard
+    r"|\x1b[PX^_].*?(?:\x1b\\|$)"  # other strings
+    r"|\x1b\[(?![0-9;:]*m)[0-?]*[ -/]*[@-~]"  # CSI that is not colour
+    r"|\x1b(?!\[)."  # two-character sequences
+    r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]",  # control characters but tab, newline, escape
+    re.DOTALL,
+)
+
+
+def printable(text: str) -> str:
+    """``text`` without anything that could make a terminal do more than show it in colour."""
+    return _NOT_COLOUR.sub("", text.replace("\r\n", "\n"))
+
+
+class Transcript:
+    """Prints one run.  Never raises because of the place it prints to (a closed pipe, say)."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Progress | None = None
+        self._task: TaskID | None = None
+        self._doing = ""
+        self._started = self._last_line = time.monotonic()
+        self._held, self._held_style = "", ""
+        self._shown = self._hidden = 0
+
+    def __enter__(self) -> Transcript:
+        if self._console.is_terminal:
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._live = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", style="dim", markup=False),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+                refresh_per_second=8,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    # --- what the runner calls -----------------------------------------------------
+
+    def doing(self, what: str) -> None:
+        """Say what is going on, until the next call; the clock starts anew."""
+        self._doing, self._started = what, time.monotonic()
+        if self._live is not None:
+            if self._task is not None:
+                self._live.remove_task(self._task)
+            self._task = self._live.add_task(what, total=None)
+
+    def tick(self) -> None:
+        """Called every second or so: a plain transcript that was quiet for long says that it lives."""
+        now = time.monotonic()
+        if self._live is None and now - self._last_line >= QUIET:
+            self.note(f"… {self._doing}, {now - self._started:.0f} s so far")
+
+    def note(self, text: str, style: str = "dim") -> None:
+        """A sentence of ours."""
+        self._finish_output()
+        self._line(self._text(text, style))
+
+    def prompt(self, text: str) -> None:
+        """A prompt, before its turn."""
+        self._finish_output()
+        self._line("")
+        for number, line in enumerate(printable(text).splitlines()):
+            self._line(self._text(f"{'❯' if number == 0 else ' '} {line}", "bold cyan"))
+
+    def code(self, source: str, title: str = "") -> None:
+        """The code of a cell or of a step, which is titled."""
+        from rich.syntax import Syntax
+
+        self._finish_output()
+        self._line("")
+        if title:
+            self._line(self._text(title, "bold"))
+        code = Syntax("", "python", theme="ansi_dark").highlight(printable(source).rstrip())
+        self._block(code.split("\n"), "│ ", "green")
+
+    def message(self, message: Mapping[str, Any]) -> None:
+        """One message that the kernel published while the cell runs."""
+        kind, content = message["msg_type"], message["content"]
+        mark = mark_of(content)
+        if mark:
+            self._marked(mark, content)
+        elif kind == "stream":
+            self._output(content["text"], "red" if content["name"] == "stderr" else "")
+        elif kind == "error":
+            self._error(content)
+        elif kind in {"display_data", "execute_result"}:
+            self._shows(content["data"])
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person is there to answer."""
+        return (
+            sys.platform != "win32"
+            and self._console.is_terminal
+            and sys.stdin is not None
+            and sys.stdin.isatty()
+        )
+
+    async def ask(self, question: str, hidden: bool) -> str:
+        """A line from the person; end of file (Ctrl-D) is ``\\x04``, as Jupyter's consoles send it."""
+        self._finish_output()
+        if self._live is not None:
+            self._live.stop()
+        self._console.print(self._ansi(printable(question)), end="")
+        try:
+            return await _read_line(hidden)
+        finally:
+            if hidden:
+                self._console.print()
+            if self._live is not None:
+                self._live.start()
+
+    # --- how it looks -----------------------------------------------------------------
+
+    def _marked(self, mark: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+        data = content.get("data", {})
+        if mark.get("part") == "progress":
+            line = printable(str(data.get("text/plain", ""))).partition("\n")[0]
+            if line:
+                self._progress(line)
+        elif mark.get("part") == "code":
+            source = _fenced(str(data.get("text/markdown") or data.get("text/plain") or ""))
+            self.code(source, f"step {mark.get('step')}")
+            self.doing(f"step {mark.get('step')} runs")
+        elif mark.get("part") in {"text", "notice"}:
+            self._words(str(data.get("text/plain", "")), "dim" if mark["part"] == "notice" else "")
+        elif mark.get("part") == "answer":
+            turn = data.get(TURN_MIME, {})
+            self._answer(str(turn.get("answer") or data.get("text/plain", "")), turn)
+
+    def _progress(self, line: str) -> None:
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, description=line)
+        self._doing = line
+
+    def _words(self, words: str, style: str) -> None:
+        self._finish_output()
+        self._line("")
+        for line in printable(words).splitlines():
+            self._line(self._text(line, style))
+
+    def _answer(self, answer: str, turn: Mapping[str, Any]) -> None:
+        self._finish_output()
+        self._line("")
+        if self._console.is_terminal:
+            from rich.markdown import Markdown
+
+            self._line(Markdown(printable(answer)))
+        else:
+            for line in printable(answer).splitlines():
+                self._line(self._text(line))
+        self._line(self._text(_summary(turn), "dim"))
+
+    def _error(self, content: Mapping[str, Any]) -> None:
+        if content["ename"] == "CodeActTurnError":
+            self.note(f"The turn ended without an answer: {printable(content['evalue'])}", "red")
+        else:
+            traceback = (
+                "\n".join(content["traceback"]) or f"{content['ename']}: {content['evalue']}"
+            )
+            self._output(traceback + "\n", "red")
+
+    def _shows(self, data: Mapping[str, Any]) -> None:
+        picture = next((mime for mime in data if mime.startswith("image/")), None)
+        if picture:
+            self._output(f"[a picture: {picture}]\n", "dim")
+        elif "text/plain" in data:
+            self._output(str(data["text/plain"]) + "\n", "")
+        else:
+            self._output(f"[an output of type {', '.join(data)}]\n", "dim")
+
+    def _output(self, text: str, style: str) -> None:
+        """Print whole lines of an output; hold the rest until it is a line or something else comes."""
+        if style != self._held_style:
+            self._print_held()
+        lines = (self._held + text).split("\n")
+        self._held, self._held_style = lines.pop(), style
+        self._print_output(lines, style)
+
+    def _print_output(self, lines: list[str], style: str) -> None:
+        room = max(0, _SHOWN_LINES - self._shown)
+        self._shown += len(lines)
+        self._hidden += max(0, len(lines) - room)
+        # What a carriage return overwrote was a progress bar's earlier state.
+        latest = (line.rpartition("\r")[2][:_SHOWN_COLUMNS] for line in lines[:room])
+        self._block((self._ansi(printable(line)) for line in latest), "  ", style)
+
+    def _print_held(self) -> None:
+        if self._held:
+            self._print_output([self._held], self._held_style)
+        self._held = ""
+
+    def _finish_output(self) -> None:
+        self._print_held()
+        if self._hidden:
+            self._line(self._text(f"  … {self._hidden} more lines", "dim"))
+        self._shown = self._hidden = 0
+
+    def _block(self, lines: Iterable[Text], margin: str, style: str) -> None:
+        for line in lines:
+            self._line(self._text(margin, style).append_text(line))
+
+    def _ansi(self, text: str) -> Text:
+        from rich.text import Text
+
+        return Text.from_ansi(text)
+
+    def _text(self, text: str, style: str = "") -> Text:
+        from rich.text import Text
+
+        return Text(text, style)
+
+    def _line(self, what: Any) -> None:
+        self._last_line = time.monotonic()
+        with _closed_pipe_is_silence(self._console):
+            self._console.print(what, soft_wrap=not _wraps(what), highlight=False)
+
+
+async def _read_line(hidden: bool) -> str:
+    """A line from the terminal, without a thread that could not be stopped."""
+    import termios
+
+    descriptor = sys.stdin.fileno()
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+    before = termios.tcgetattr(descriptor)
+    if hidden:
+        silent = [*before]
+        silent[3] &= ~termios.ECHO
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+
+    def arrived() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(descriptor, arrived)
+    try:
+        return (await line).rstrip("\n") or ("" if line.result() else "\x04")
+    finally:
+        loop.remove_reader(descriptor)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _wraps(what: Any) -> bool:
+    """Markdown is laid out for the terminal's width; all else is printed as it is."""
+    return type(what).__name__ == "Markdown"
+
+
+@contextmanager
+def _closed_pipe_is_silence(console: Console) -> Iterator[None]:
+    """When the reader has gone (``codeact run … | head``) the run still ends and is saved."""
+    try:
+        yield
+    except BrokenPipeError:
+        console.quiet = True
+
+
+def _fenced(markdown: str) -> str:
+    """The code in a fenced block; the text itself if there is none."""
+    match = re.search(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1\s*$", markdown, re.DOTALL | re.MULTILINE)
+    return match.group(2) if match else markdown
+
+
+def _summary(turn: Mapping[str, Any]) -> str:
+    """Such as ``answered · 3 steps · 1,204 tokens · 0.0123 · 8.1 s · example-model``."""
+    usage = turn.get("usage") or {}
+    steps = len(turn.get("steps", ()))
+    tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+    parts = [str(turn.get("stop", "")), f"{steps} step{'' if steps == 1 else 's'}"]
+    if tokens:
+        parts.append(f"{tokens:,} tokens")
+    if usage.get("cost"):
+        parts.append(f"cost {usage['cost']:.4f}")
+    if usage.get("seconds") is not None:
+        parts.append(f"{usage['seconds']:.1f} s")
+    if turn.get("model"):
+        parts.append(str(turn["model"]))
+    return printable(" · ".join(part for part in parts if part))
