@@ -189,6 +189,19 @@ def load_settings(
     return settings
 
 
+def parse_setting(name: str, text: str) -> Any:
+    """The value of setting ``name`` that ``text`` writes, as it goes into a configuration file.
+
+    Raises ``ConfigError`` when there is no such setting or it cannot have this value.
+    """
+    trait = Settings.class_traits(config=True).get(name)
+    if trait is None:
+        raise ConfigError(f"There is no setting {name}.", remedy="See 'codeact config --help'.")
+    settings = Settings()
+    _set(settings, name, _from_text(trait, text), name)
+    return getattr(settings, name)
+
+
 def _from_text(trait: TraitType[Any, Any], text: str) -> Any:
     try:
         return trait.from_string(text)

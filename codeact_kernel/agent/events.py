@@ -95,11 +95,15 @@ class StepError:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one model call used; ``cost`` is in the currency of the user's price table, or None."""
+    """What one model call used; ``cost`` is in the currency of the user's price table, or None.
+
+    ``estimated`` when the endpoint did not say, as for a stream that was cut.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

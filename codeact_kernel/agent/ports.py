@@ -24,7 +24,7 @@ class Display(Protocol):
     """Shows a turn while it happens.  Calls must return at once and must not raise."""
 
     def thinking(self, ask: AskModel) -> None:
-        """A model call starts."""
+        """A model call starts, or starts over because it broke: deltas shown for it are void."""
 
     def delta(self, text: str) -> None:
         """The model wrote ``text`` (streamed; never fed to the core)."""
