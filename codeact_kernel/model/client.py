@@ -140,6 +140,7 @@ class EndpointModel:
             base_url=endpoint.base_url,
             timeout=timeout,
             max_retries=0,
+            default_headers=dict.fromkeys(_withheld(endpoint), openai.Omit()),  # type: ignore[arg-type]
             # A proxy cannot reach this machine's loopback.
             http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
             if endpoint.local
@@ -225,6 +226,18 @@ class _Shown:
     def delta(self, text: str) -> None:
         self.anything = True
         self._display.delta(text)
+
+
+def _withheld(endpoint: Endpoint) -> tuple[str, ...]:
+    """Headers that the package would add and that are nobody's business.
+
+    They tell about this machine; those of OpenAI's organisation and project,
+    taken from the environment, belong to the key beside them.
+    """
+    machine = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
+    account = ("OpenAI-Organization", "OpenAI-Project")
+    theirs = () if endpoint.key_source == "OPENAI_API_KEY" else account
+    return (*(f"X-Stainless-{name}" for name in machine), *theirs)
 
 
 def _failed(error: CodeActError, start: float) -> ModelFailed:

@@ -37,7 +37,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NO_MODEL = re.compile(
-    r"model_not_found|DeploymentNotFound|no such model|unknown model|invalid model"
+    r"model_not_found|DeploymentNotFound|no such model|unknown model|(in|not a )valid model"
     r"|model.{0,200}?(not found|does not exist|doesn't exist|not exist|is not a valid|not available"
     r"|not supported|not loaded|no access|not have access)",
     re.IGNORECASE | re.DOTALL,
@@ -155,40 +155,47 @@ def from_exception(error: BaseException, endpoint: Endpoint) -> Failure:
     says something is used.
     """
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _unreachable(
-                f"The certificate of {endpoint.base_url} is not valid: {cause.verify_message}.",
-                "Use the address that the certificate is for, or install its authority "
-                "and point SSL_CERT_FILE to it.",
-            )
-        if isinstance(cause, ssl.SSLError):
-            return _unreachable(
-                f"{endpoint.base_url} does not speak TLS as expected ({cause.reason or cause}).",
-                "Check whether the address begins with http:// rather than https://.",
-            )
-        if isinstance(cause, socket.gaierror):
-            return _unreachable(
-                f"The name in {endpoint.base_url} could not be looked up.",
-                "Check the address and that this machine has a network.",
-                transient=cause.errno == socket.EAI_AGAIN,
-            )
-        if isinstance(cause, ConnectionRefusedError):
-            return _unreachable(
-                f"Nothing listens at {endpoint.base_url}.",
-                "Start the server, or set CODEACT_BASE_URL to the right address.",
-                transient=not endpoint.local,
-            )
-        if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
-            return _unreachable(
-                f"{endpoint.base_url} did not answer in time.",
-                "Check the network and the endpoint, then run the cell again.",
-                transient=True,
-            )
+        if (known := _known_cause(cause, endpoint)) is not None:
+            return known
     return _unreachable(
         f"The connection to {endpoint.base_url} failed.",
         "Check the network and the endpoint, then run the cell again.",
         transient=True,
     )
+
+
+def _known_cause(cause: BaseException, endpoint: Endpoint) -> Failure | None:
+    where = endpoint.base_url
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _unreachable(
+            f"The certificate of {where} is not valid: {getattr(cause, 'verify_message', cause)}.",
+            "Use the address that the certificate is for, or install its authority and point "
+            "SSL_CERT_FILE to it.",
+        )
+    if isinstance(cause, ssl.SSLError):
+        return _unreachable(
+            f"{where} does not speak TLS as expected ({cause}).",
+            "Check whether the address should begin with http:// rather than https://.",
+        )
+    if isinstance(cause, socket.gaierror):
+        return _unreachable(
+            f"The name in {where} could not be looked up.",
+            "Check the address and that this machine has a network.",
+            transient=cause.errno == socket.EAI_AGAIN,
+        )
+    if isinstance(cause, ConnectionRefusedError):
+        return _unreachable(
+            f"Nothing listens at {where}.",
+            "Start the server, or set CODEACT_BASE_URL to the right address.",
+            transient=not endpoint.local,
+        )
+    if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
+        return _unreachable(
+            f"{where} did not answer in time.",
+            "Check the network and the endpoint, then run the cell again.",
+            transient=True,
+        )
+    return None
 
 
 def _unreachable(what: str, remedy: str, *, transient: bool = False) -> Failure:

@@ -109,25 +109,27 @@ class _Intake:
         if self._json is not None:
             self._json.append(piece)
             return
-        try:
-            events = self._events.feed(piece)
-        except UnicodeDecodeError:
-            self._refuse("bytes that are not text")
-        for event in events:
-            self._event(event)
+        self._take_events(lambda: self._events.feed(piece))
 
     def end(self) -> None:
         """The body is over: check that it was a reply."""
         if self._json is not None:
             self._event(b"".join(self._json).decode("utf-8", "replace"))
-        for event in self._events.finish():
-            self._event(event)
+        self._take_events(self._events.finish)
         reader = self._reader
         if reader.cut or reader.finish or (self._closed and (reader.text or reader.tool_names)):
             return
         if self._size and (self._closed or not self._count):
             self._refuse("nothing that is a reply")
         raise AttemptFailed(broken_stream(self.endpoint))
+
+    def _take_events(self, read: Callable[[], list[str]]) -> None:
+        try:
+            events = read()
+        except UnicodeDecodeError:
+            self._refuse("bytes that are not text")
+        for event in events:
+            self._event(event)
 
     def _event(self, event: str) -> None:
         self._count += 1

@@ -307,7 +307,7 @@ class _Connection(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._pipe = transport
         self._number = self._server.opened(self)
         loop = asyncio.get_running_loop()
         self._writer = asyncio.StreamWriter(transport, self, self._reader, loop)
@@ -324,7 +324,7 @@ class _Connection(asyncio.StreamReaderProtocol):
         self._server.closed(self)
 
     def abort(self) -> None:
-        self._transport.abort()
+        self._pipe.abort()
 
     async def _talk(self) -> None:
         try:
@@ -335,7 +335,7 @@ class _Connection(asyncio.StreamReaderProtocol):
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._transport.close()
+            self._pipe.close()
 
     async def _read(self) -> Request | None:
         start = await self._reader.readline()
@@ -362,9 +362,9 @@ class _Connection(asyncio.StreamReaderProtocol):
             {"Content-Length": str(len(parts[0]))} if whole else {"Transfer-Encoding": "chunked"}
         )
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._transport.write(f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n".encode())
+        self._pipe.write(f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n".encode())
         if whole:
-            self._transport.write(parts[0])
+            self._pipe.write(parts[0])
             await self._writer.drain()
         elif not await self._stream(request, reply, parts):
             return False
@@ -388,14 +388,14 @@ class _Connection(asyncio.StreamReaderProtocol):
                 if await self._left_within(reply.delay):
                     request.gone.set()
                     return False
-        self._transport.write(b"0\r\n\r\n")
+        self._pipe.write(b"0\r\n\r\n")
         await self._writer.drain()
         return True
 
     async def _break(self, request: Request, *, drop: bool) -> None:
         if drop:
             await self._writer.drain()
-            self._transport.close()
+            self._pipe.close()
         else:
             await self._gone.wait()
             request.gone.set()
@@ -413,7 +413,7 @@ class _Connection(asyncio.StreamReaderProtocol):
 
     def _chunk(self, data: bytes) -> None:
         if data:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._pipe.write(b"%x\r\n%b\r\n" % (len(data), data))
 
 
 def _pieces(part: bytes, size: int) -> Iterator[bytes]:
