@@ -39,7 +39,9 @@ class Fence:
     def closes(self, other: Fence) -> bool:
         """Whether this line can end the block that ``other`` opened (CommonMark §4.5)."""
         return (
-            not self.info and self.marks[0] == other.marks[0] and len(self.marks) >= len(other.marks)
+            not self.info
+            and self.marks[0] == other.marks[0]
+            and len(self.marks) >= len(other.marks)
         )
 
 

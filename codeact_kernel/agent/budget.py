@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .events import Message, Stop, Usage
 
@@ -49,7 +49,7 @@ class Spent:
     """
 
     steps: int = 0
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     priced: bool = True
 
@@ -84,16 +84,13 @@ def measured(usage: Usage, prompt_tokens: int, text: str) -> Usage:
 
 
 def exceeded(
-    spent: Spent, *, max_steps: int, max_tokens: int, max_cost: float, ahead: int = 0
+    spent: Spent, *, max_tokens: int, max_cost: float, ahead: int = 0
 ) -> tuple[Stop, str] | None:
     """Why no further model call may be made, or None.
 
     ``ahead`` is the estimated size of that call, so that a limit on tokens is
-    kept and not found out afterwards.  A limit of 0 is none, except for steps.
-    One call beyond the last step is allowed: it is asked for the answer.
+    kept and not found out afterwards.  A limit of 0 is none.
     """
-    if spent.steps > max_steps:
-        return "steps", f"The limit of {max_steps} steps was reached before an answer."
     if max_tokens and spent.tokens + ahead > max_tokens:
         return "tokens", (
             f"The turn has used {spent.tokens:,} of {max_tokens:,} tokens"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from .budget import estimate, message_tokens
+from .budget import message_tokens
 from .events import Image, Message
 from .prompt import SYSTEM
 from .text import clip, sendable
@@ -21,6 +21,8 @@ ROOM_AT_START = 0.6
 
 ROOM_AFTER = 0.4
 """Part that compaction shrinks to: below ``ROOM_AT_START``, so that not every turn compacts."""
+
+UNOBSERVED = "[stopped: the result of this step is not known]"
 
 _REMEMBERED_PROMPT = 2_000
 """Characters of a prompt that compaction keeps; pasted data is longer and has been worked on."""
@@ -84,7 +86,7 @@ class Conversation:
     @property
     def tokens(self) -> int:
         """Estimated size of the next request."""
-        return _SYSTEM_TOKENS + sum(turn.tokens for turn in self.past) + self.current_tokens
+        return SYSTEM_TOKENS + sum(turn.tokens for turn in self.past) + self.current_tokens
 
     def messages(self) -> tuple[Message, ...]:
         """The next request; within a turn an exact extension of the one before."""
@@ -113,10 +115,13 @@ class Conversation:
             self.past[index] = shorten(turn)
 
     def open(self, prompt: str, opening: str, instructions: str) -> None:
-        """Start a turn with the message ``opening``; what was opened before and not closed is lost."""
+        """Start a turn with the message ``opening``."""
         self.prompt, self.code, self.instructions = prompt, "", instructions
-        self.current, self.current_tokens = [], 0
         self.say("user", opening)
+
+    def discard(self) -> None:
+        """Forget the current turn, as if it had not been opened."""
+        self.current, self.current_tokens = [], 0
 
     def say(self, role: str, text: str, images: tuple[Image, ...] = ()) -> None:
         """Append one message to the current turn."""
@@ -127,11 +132,10 @@ class Conversation:
     def close(self, answer: str) -> None:
         """The turn is over.  ``answer`` is the model's last word, or says that there was none.
 
-        Roles alternate in what is kept, as many chat templates demand; a reply
-        whose step was not observed is taken back.
+        Roles alternate in what is kept, as many chat templates demand.
         """
         if self.current and self.current[-1].role == "assistant":
-            self.current_tokens -= message_tokens(self.current.pop())
+            self.say("user", UNOBSERVED)
         if self.current:
             self.say("assistant", answer)
             self.past.append(
@@ -143,11 +147,8 @@ class Conversation:
                     self.instructions,
                 )
             )
-        self.current, self.current_tokens = [], 0
+        self.discard()
 
 
 _SYSTEM_MESSAGE = message("system", SYSTEM)
-_SYSTEM_TOKENS = message_tokens(_SYSTEM_MESSAGE)
-
-FIXED_TOKENS = estimate(SYSTEM)
-"""Estimated size of what every request begins with."""
+SYSTEM_TOKENS = message_tokens(_SYSTEM_MESSAGE)
