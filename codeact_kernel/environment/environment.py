@@ -15,7 +15,7 @@ from typing import Any
 
 import zmq
 
-from ..errors import EnvironmentFailed
+from ..errors import CodeActError, EnvironmentFailed
 from ..sandbox.base import Death
 from .inner import InnerKernel
 from .request import Request, new_request
@@ -56,13 +56,19 @@ _LAST_WORDS = 0.02
 class Environment:
     """Sends requests to the inner kernel and hands back what it may hand back.
 
+    ``problem`` is why ``inner`` could not be started, if it could not.
     ``on_lost`` is called after every death with its ``Death``, when all
     waiting requests have been told and a fresh inner kernel is starting.
     All methods must be called on the loop's thread.
     """
 
     def __init__(
-        self, inner: InnerKernel, *, grace: float, on_lost: Callable[[Death], None]
+        self,
+        inner: InnerKernel,
+        *,
+        grace: float,
+        problem: CodeActError | None,
+        on_lost: Callable[[Death], None],
     ) -> None:
         self.inner = inner
         self.generation = 0
@@ -84,7 +90,11 @@ class Environment:
         self._ready = asyncio.Event()
         self._closed = False
         self._kernel_info: asyncio.Future[Message] = self._loop.create_future()
-        self._connect()
+        inner.attach()
+        if problem is None:
+            self._connect()
+        else:
+            self._fail(str(problem))
 
     # --- asking -------------------------------------------------------------
 
@@ -113,6 +123,11 @@ class Environment:
                 return future.result()
             if self._failed is not None:
                 raise self._failed
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request sent now is worked on at once."""
+        return self._ready.is_set() and self._failed is None
 
     async def ready(self) -> None:
         """Return when the inner kernel is there and idle.  Raises ``EnvironmentFailed``."""
@@ -223,7 +238,7 @@ class Environment:
         waiting = [request for request in self._requests.values() if request.outstanding]
         self._requests.clear()
         if self._quick_deaths >= _MAX_QUICK_DEATHS:
-            self._fail(death)
+            self._fail(death.sentence)
         else:
             self._start()
         for request in waiting:
@@ -235,8 +250,8 @@ class Environment:
     def _start(self) -> None:
         try:
             self.inner.start()
-        except Exception as error:  # whatever stops it, the next cell must be told
-            self._fail(Death("exited", str(error)))
+        except CodeActError as error:
+            self._fail(str(error))
             return
         self._connect()
 
@@ -249,9 +264,9 @@ class Environment:
         if self._failed is not None:
             raise self._failed from failed
 
-    def _fail(self, death: Death) -> None:
+    def _fail(self, reason: str) -> None:
         self._failed = EnvironmentFailed(
-            f"The inner kernel does not start: {death.sentence}",
+            f"The inner kernel does not start: {reason}",
             remedy="Run 'codeact doctor' to see what is wrong; the next cell tries again.",
         )
         self._kernel_info.cancel()

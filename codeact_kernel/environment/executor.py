@@ -12,7 +12,7 @@ from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from .capture import Capture
 from .environment import Environment
-from .request import Lost, Outcome, Reply, Request, new_request, watch
+from .request import Lost, Outcome, Reply, new_request, watch
 from .wire import Message
 
 
@@ -52,7 +52,7 @@ class StepExecutor:
         *,
         files: FileWatch,
         request: StepRequest,
-        output: Callable[[RunStep, Request], StepOutput],
+        output: Callable[[RunStep], StepOutput],
     ) -> None:
         self._environment = environment
         self._limits = limits
@@ -83,7 +83,7 @@ class StepExecutor:
         )
         request.idents = list(self._request.idents)
         capture = Capture()
-        output = self._output(step, request)
+        output = self._output(step)
 
         def on_iopub(message: Message) -> None:
             capture.feed(message.type, message.content)

@@ -74,7 +74,12 @@ class Lost:
     death: Death
 
 
-Outcome = Reply | Lost
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """It was interrupted and did not answer soon enough; set by whoever waits."""
+
+
+Outcome = Reply | Lost | Overdue
 
 
 def watch(request: Request, *, until_idle: bool = False) -> asyncio.Future[Outcome]:

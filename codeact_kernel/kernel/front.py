@@ -186,7 +186,7 @@ class Front:
         return f"{transport}://{ip}{'-' if transport == 'ipc' else ':'}{port}"
 
     def _bind(self, kind: int, name: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(kind)
+        socket: zmq.Socket[bytes] = self._context.socket(kind)
         if kind == zmq.ROUTER:
             # A reconnecting client with the same identity takes over (libzmq #2892).
             socket.setsockopt(zmq.ROUTER_HANDOVER, 1)

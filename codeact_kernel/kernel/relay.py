@@ -30,6 +30,8 @@ class Relay:
         self._parent = parent
         self._make_flood = flood
         self._flood: Flood | None = None
+        self.on_comm: Callable[[str, Json], None] | None = None
+        """Told of every comm that the inner kernel opens, uses or closes."""
         self._waiting: deque[Message] = deque()
         self._worker: asyncio.Task[None] | None = None
 
@@ -69,6 +71,8 @@ class Relay:
         else:
             if kind == "status" and content.get("execution_state") == "idle":
                 self._finish()
+            elif self.on_comm is not None and kind.startswith("comm_"):
+                self.on_comm(kind, content)
             self.show(kind, content, message)
 
     def show(self, kind: str, content: Json, message: Message) -> None:

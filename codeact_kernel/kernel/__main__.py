@@ -1,0 +1,7 @@
+"""``python -m codeact_kernel.kernel -f connection_file``."""
+
+import sys
+
+from .app import main
+
+sys.exit(main())

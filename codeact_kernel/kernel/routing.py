@@ -1,0 +1,310 @@
+"""What happens to each message: forwarded, queued, answered here, or made a turn.
+
+``execute_request`` messages of the main shell run one at a time, in order,
+whether they are code or prompts.  We keep the queue, not the inner kernel,
+because a turn must keep its place in it, and because the inner kernel may be
+replaced while requests wait.  All else is forwarded as soon as nothing that
+came before it is still in the queue, which is when a stock kernel would see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ..environment.environment import Environment
+from ..environment.request import new_request
+from ..environment.wire import Json, Message, WireError
+from ..errors import EnvironmentFailed
+from ..sandbox.base import Death
+from .cells import Cell, CodeCell, ask_for, fail, reply_metadata, request_for
+from .front import Front, RequestChannel
+from .outputs import OutputPolicy
+from .relay import Relay
+from .subshells import Subshells
+from .turn import TurnCell, Turns
+
+
+class Routing:
+    """Owns the shell queue.  ``on_shutdown(restart)`` is called when a client asks for the end."""
+
+    def __init__(
+        self,
+        front: Front,
+        environment: Environment,
+        policy: OutputPolicy,
+        turns: Turns,
+        *,
+        relay: Callable[[Message], Relay],
+        on_shutdown: Callable[[bool], None],
+    ) -> None:
+        self._front = front
+        self._environment = environment
+        self._policy = policy
+        self._turns = turns
+        self._make_relay = relay
+        self._on_shutdown = on_shutdown
+        self._queue: deque[Message] = deque()
+        self._wake = asyncio.Event()
+        self._cell: Cell | None = None
+        self._cell_header = b"{}"
+        self._count = 0
+        self._notice = ""
+        self._subshells = Subshells()
+        self._comms: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._spawn(self._work())
+
+    # --- receiving --------------------------------------------------------------
+
+    def request(self, channel: RequestChannel, message: Message) -> None:
+        """A request from a front-end."""
+        try:
+            _ = message.content, message.metadata
+        except WireError:
+            return
+        own = {
+            "kernel_info_request": self._kernel_info,
+            "interrupt_request": self._interrupt,
+            "shutdown_request": self._shutdown,
+        }.get(message.type)
+        if own is not None:
+            own(channel, message)
+        elif channel == "control" or message.header.get("subshell_id") is not None:
+            self._forward(channel, message)
+        elif message.type == "execute_request" or self._queue:
+            self._queue.append(message)
+            self._wake.set()
+        else:
+            self._forward(channel, message)
+
+    def input(self, message: Message) -> None:
+        """An answer to ``input()``, or to a question of ours."""
+        if not self._turns.answer_input(message):
+            self._environment.send_input(message)
+
+    def lost(self, death: Death) -> None:
+        """The inner kernel died and a fresh one is starting."""
+        self._turns.environment_lost(death)
+        if self._cell is None:
+            self._notice = death.sentence
+        for comm_id in self._comms:
+            self._front.publish(
+                "comm_close", {"comm_id": comm_id, "data": {}}, parent=self._cell_header
+            )
+        self._comms.clear()
+        for request in self._subshells.restore():
+            self._environment.send(request)
+        if self._count:
+            self._silently(f"get_ipython().execution_count = {self._count + 1}")
+
+    # --- the queue ----------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            message = self._queue.popleft()
+            if message.type == "execute_request":
+                await self._execute(message)
+            else:
+                self._forward("shell", message)
+
+    async def _execute(self, message: Message) -> None:
+        self._cell_header = message.frames[0]
+        try:
+            prompt = self._turns.prompt_of(message)
+            if prompt is not None or not self._environment.is_ready:
+                await self._environment.ready()
+            if self._notice:
+                self._tell_notice(message)
+            cell: CodeCell | TurnCell
+            if prompt is None:
+                cell = CodeCell(
+                    self._front, self._environment, self._policy, message, self._relay(message)
+                )
+            else:
+                cell = self._turns.cell(message, prompt)
+            self._cell = cell
+            content = await cell.run()
+            if isinstance(cell, CodeCell) and not message.content.get("silent"):
+                self._turns.saw(cell.seen())
+        except EnvironmentFailed as error:
+            self._front.status("busy", message.frames[0])
+            content = fail(
+                self._front, message, type(error).__name__, str(error), [str(error)], self._count
+            )
+        finally:
+            self._cell = None
+        count = content.get("execution_count")
+        if isinstance(count, int):
+            self._count = max(self._count, count)
+        if (
+            content.get("status") == "error"
+            and not message.content.get("silent")
+            and message.content.get("stop_on_error", True)
+        ):
+            self._abort_queue()
+
+    def _abort_queue(self) -> None:
+        """What a kernel does after an error: requests that already wait are not executed."""
+        self._front.drain_shell()
+        waiting, self._queue = self._queue, deque()
+        for message in waiting:
+            if message.type == "execute_request":
+                self._front.status("busy", message.frames[0])
+                self._front.reply(
+                    "shell", message, {"status": "aborted"}, metadata={"status": "aborted"}
+                )
+                self._front.status("idle", message.frames[0])
+            else:
+                self._forward("shell", message)
+
+    def _tell_notice(self, message: Message) -> None:
+        self._front.publish(
+            "stream",
+            {
+                "name": "stderr",
+                "text": f"The environment was replaced before this cell. {self._notice}\n"
+                "Lost: all variables and child processes. Kept: files.\n",
+            },
+            parent=message.frames[0],
+        )
+        self._notice = ""
+
+    # --- forwarding -----------------------------------------------------------------
+
+    def _forward(self, channel: RequestChannel, message: Message) -> None:
+        try:
+            header = self._subshells.translate(message)
+        except KeyError:
+            self._unknown_subshell(channel, message)
+            return
+        request = request_for(message, header=header)
+        request.channel = channel
+        relay = self._relay(message)
+        request.on_iopub = relay.message
+
+        def on_reply(reply: Message) -> None:
+            content = self._policy.reply(reply.type, reply.content)
+            content = self._subshells.replied(message, content)
+            self._front.reply(channel, message, content, metadata=reply_metadata(reply))
+
+        def on_lost(death: Death) -> None:
+            self._front.reply(
+                channel,
+                message,
+                {
+                    "status": "error",
+                    "ename": "EnvironmentLost",
+                    "evalue": death.sentence,
+                    "traceback": [],
+                },
+            )
+            self._front.status("idle", message.frames[0])
+
+        request.on_reply = on_reply
+        request.on_lost = on_lost
+        request.on_input = lambda asked: ask_for(self._front, self._policy, message, asked)
+        if message.type.startswith("comm_"):
+            self._note_comm(message.type, message.content)
+        try:
+            self._environment.send(request)
+        except EnvironmentFailed as error:
+            on_lost(Death("exited", str(error)))
+
+    def _relay(self, message: Message) -> Relay:
+        relay = self._make_relay(message)
+        relay.on_comm = self._note_comm
+        return relay
+
+    def _note_comm(self, msg_type: str, content: Json) -> None:
+        comm_id = content.get("comm_id")
+        if isinstance(comm_id, str):
+            if msg_type == "comm_open":
+                self._comms.add(comm_id)
+            elif msg_type == "comm_close":
+                self._comms.discard(comm_id)
+
+    def _unknown_subshell(self, channel: RequestChannel, message: Message) -> None:
+        value = f"There is no subshell {message.header.get('subshell_id')}."
+        self._front.status("busy", message.frames[0])
+        self._front.reply(
+            channel,
+            message,
+            {"status": "error", "ename": "UnknownSubshell", "evalue": value, "traceback": []},
+        )
+        self._front.status("idle", message.frames[0])
+
+    def _silently(self, code: str) -> None:
+        content = {"code": code, "silent": True, "store_history": False}
+        self._environment.send(new_request(self._front.session, "execute_request", content))
+
+    # --- answered here ------------------------------------------------------------------
+
+    def _kernel_info(self, channel: RequestChannel, message: Message) -> None:
+        self._spawn(self._answer_kernel_info(channel, message))
+
+    async def _answer_kernel_info(self, channel: RequestChannel, message: Message) -> None:
+        try:
+            content = kernel_info((await self._environment.kernel_info()).content)
+        except EnvironmentFailed as error:
+            content = {
+                "status": "error",
+                "ename": type(error).__name__,
+                "evalue": str(error),
+                "traceback": [str(error)],
+            }
+        parent = message.frames[0]
+        self._front.status("busy", parent)
+        self._front.reply(channel, message, content)
+        self._front.status("idle", parent)
+        if self._cell is not None:
+            # Front-ends show the newest status, whatever its parent.
+            self._front.status("busy", self._cell_header)
+
+    def _interrupt(self, channel: RequestChannel, message: Message) -> None:
+        parent = message.frames[0]
+        self._front.status("busy", parent)
+        if self._cell is not None:
+            self._cell.interrupt()
+        elif not self._environment.is_ready:
+            self._environment.kill("It was interrupted again before it had stopped.")
+        self._front.reply(channel, message, {"status": "ok"})
+        self._front.status("idle", parent)
+
+    def _shutdown(self, channel: RequestChannel, message: Message) -> None:
+        restart = bool(message.content.get("restart"))
+        content = {"status": "ok", "restart": restart}
+        self._front.status("busy", message.frames[0])
+        self._front.reply(channel, message, content)
+        self._front.publish("shutdown_reply", content, parent=message.frames[0])
+        self._front.status("idle", message.frames[0])
+        self._on_shutdown(restart)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def kernel_info(inner: Json) -> Json:
+    """Our ``kernel_info_reply``: the inner kernel's language and features under our name."""
+    from .. import __version__
+
+    language = inner.get("language_info")
+    features = inner.get("supported_features")
+    return {
+        "status": "ok",
+        "protocol_version": "5.4",
+        "implementation": "codeact",
+        "implementation_version": __version__,
+        "language_info": language if isinstance(language, dict) else {},
+        "banner": f"CodeAct {__version__}: cells may be Python or plain language.\n"
+        + str(inner.get("banner", "")),
+        "help_links": [],
+        "supported_features": [str(f) for f in features] if isinstance(features, list) else [],
+    }

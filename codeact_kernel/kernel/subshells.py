@@ -1,0 +1,59 @@
+"""Subshells outlive the inner kernel: the ids that front-ends know are mapped to living ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..environment.request import Request, new_request
+from ..environment.wire import Json, Message, new_id, pack
+
+
+class Subshells:
+    """Front-ends' subshell ids, and the inner kernel's ids for them.
+
+    They differ only after the inner kernel was replaced (protocol: Jupyter
+    enhancement proposal 91).
+    """
+
+    def __init__(self) -> None:
+        self._inner: dict[str, str | None] = {}
+
+    def translate(self, message: Message) -> bytes | None:
+        """The header to send instead of the message's own, or None to keep that.
+
+        Raises ``KeyError`` if the subshell's replacement does not exist (yet).
+        """
+        outer = message.header.get("subshell_id")
+        if not isinstance(outer, str) or self._inner.get(outer, outer) == outer:
+            return None
+        inner = self._inner[outer]
+        if inner is None:
+            raise KeyError(outer)
+        return pack({**message.header, "subshell_id": inner})
+
+    def replied(self, request: Message, content: Json) -> Json:
+        """Take note of created and deleted subshells; returns the reply in front-ends' ids."""
+        if content.get("status") != "ok":
+            return content
+        if request.type == "create_subshell_request":
+            created = str(content.get("subshell_id"))
+            self._inner[created] = created
+        elif request.type == "delete_subshell_request":
+            self._inner.pop(str(request.content.get("subshell_id")), None)
+        elif request.type == "list_subshell_request":
+            return {**content, "subshell_id": list(self._inner)}
+        return content
+
+    def restore(self) -> Iterator[Request]:
+        """Requests that make the subshells again in a fresh inner kernel."""
+        for outer in self._inner:
+            self._inner[outer] = None
+            request = new_request(new_id(), "create_subshell_request", {}, channel="control")
+            request.on_reply = self._restored(outer)
+            yield request
+
+    def _restored(self, outer: str) -> Callable[[Message], None]:
+        def on_reply(reply: Message) -> None:
+            self._inner[outer] = str(reply.content.get("subshell_id"))
+
+        return on_reply
