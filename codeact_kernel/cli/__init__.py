@@ -139,15 +139,13 @@ def _execute(
     """Run ``content`` as the open notebook ``notebook``, and save it to ``output`` if there is one."""
     from contextlib import ExitStack
 
-    from rich.console import Console
-
     from .execute import execute
     from .notebooks import OutputFile, notebook_text
-    from .transcript import Transcript
+    from .transcript import Transcript, open_console
 
     with ExitStack() as stack:
         file = stack.enter_context(closing(OutputFile(output))) if output else None
-        transcript = stack.enter_context(Transcript(Console(highlight=False)))
+        transcript = stack.enter_context(Transcript(open_console()))
         ran = execute(
             content,
             notebook=notebook.absolute(),

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import tempfile
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,9 @@ def read_notebook(path: Path) -> NotebookNode:
         notebook: NotebookNode = rejoin_lines(nbformat.from_dict(content))
         if content["nbformat_minor"] < 5:
             notebook = upgrade(notebook, version, content["nbformat_minor"])
-        _, notebook = normalize(notebook)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # missing and doubled ids: this is what mends them
+            _, notebook = normalize(notebook)
         nbformat.validate(notebook)
     except Exception as error:  # the format library has many errors, each naming the place
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -68,7 +72,7 @@ def prompt_notebook(task: str) -> NotebookNode:
     return notebook
 
 
-def check_kernel(notebook: NotebookNode, path: Path, *, inner_kernel: str) -> None:
+def check_kernel(notebook: Mapping[str, Any], path: Path, *, inner_kernel: str) -> None:
     """Raise ``UsageError`` if the notebook is meant for something that is not Python here.
 
     A notebook for the environment of another Python kernel runs only when

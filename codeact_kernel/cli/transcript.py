@@ -7,11 +7,11 @@ the same lines come as plain text, and a quiet half minute gets a line of its ow
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,30 +27,47 @@ QUIET = 30.0
 
 _SHOWN_LINES = 24
 _SHOWN_COLUMNS = 400
-_NOT_COLOUR = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: titles, links, clipboard
+_TERMINAL = re.compile(
+    r"(\x1b\[[0-9;:]*m)"  # colour, which is kept
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)?"  # OSC: titles, links, clipboard
     r"|\x1b[PX^_].*?(?:\x1b\\|$)"  # other strings
-    r"|\x1b\[(?![0-9;:]*m)[0-?]*[ -/]*[@-~]"  # CSI that is not colour
-    r"|\x1b(?!\[)."  # two-character sequences
-    r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]",  # control characters but tab, newline, escape
+    r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # other CSI: cursor, screen, modes
+    r"|\x1b[^\x1b\n]?"  # two-character sequences
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",  # control characters but tab and newline
     re.DOTALL,
 )
 
 
 def printable(text: str) -> str:
     """``text`` without anything that could make a terminal do more than show it in colour."""
-    return _NOT_COLOUR.sub("", text.replace("\r\n", "\n"))
+    return _TERMINAL.sub(r"\1", text)
+
+
+def open_console() -> Console:
+    """Standard output, for a ``Transcript``."""
+    from rich.console import Console
+
+    class StandardOutput(Console):
+        def on_broken_pipe(self) -> None:
+            # The reader has gone (``codeact run … | head``): the run still ends, and is saved.
+            self.quiet = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
+
+    return StandardOutput(highlight=False)
 
 
 class Transcript:
-    """Prints one run.  Never raises because of the place it prints to (a closed pipe, say)."""
+    """Prints one run on ``console``; ``clock`` gives seconds."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
         self._live: Progress | None = None
         self._task: TaskID | None = None
         self._doing = ""
-        self._started = self._last_line = time.monotonic()
+        self._started = self._last_line = self._clock()
         self._held, self._held_style = "", ""
         self._shown = self._hidden = 0
 
@@ -82,7 +99,7 @@ class Transcript:
 
     def doing(self, what: str) -> None:
         """Say what is going on, until the next call; the clock starts anew."""
-        self._doing, self._started = what, time.monotonic()
+        self._doing, self._started = what, self._clock()
         if self._live is not None:
             if self._task is not None:
                 self._live.remove_task(self._task)
@@ -90,7 +107,7 @@ class Transcript:
 
     def tick(self) -> None:
         """Called every second or so: a plain transcript that was quiet for long says that it lives."""
-        now = time.monotonic()
+        now = self._clock()
         if self._live is None and now - self._last_line >= QUIET:
             self.note(f"… {self._doing}, {now - self._started:.0f} s so far")
 
@@ -226,7 +243,7 @@ class Transcript:
         self._shown += len(lines)
         self._hidden += max(0, len(lines) - room)
         # What a carriage return overwrote was a progress bar's earlier state.
-        latest = (line.rpartition("\r")[2][:_SHOWN_COLUMNS] for line in lines[:room])
+        latest = (line.rstrip("\r").rpartition("\r")[2][:_SHOWN_COLUMNS] for line in lines[:room])
         self._block((self._ansi(printable(line)) for line in latest), "  ", style)
 
     def _print_held(self) -> None:
@@ -255,9 +272,8 @@ class Transcript:
         return Text(text, style)
 
     def _line(self, what: Any) -> None:
-        self._last_line = time.monotonic()
-        with _closed_pipe_is_silence(self._console):
-            self._console.print(what, soft_wrap=not _wraps(what), highlight=False)
+        self._last_line = self._clock()
+        self._console.print(what, soft_wrap=not _wraps(what), highlight=False)
 
 
 async def _read_line(hidden: bool) -> str:
@@ -288,15 +304,6 @@ async def _read_line(hidden: bool) -> str:
 def _wraps(what: Any) -> bool:
     """Markdown is laid out for the terminal's width; all else is printed as it is."""
     return type(what).__name__ == "Markdown"
-
-
-@contextmanager
-def _closed_pipe_is_silence(console: Console) -> Iterator[None]:
-    """When the reader has gone (``codeact run … | head``) the run still ends and is saved."""
-    try:
-        yield
-    except BrokenPipeError:
-        console.quiet = True
 
 
 def _fenced(markdown: str) -> str:
