@@ -140,7 +140,8 @@ def notebook() -> nbformat.NotebookNode:
         new_code_cell(SECOND_PROMPT, id="second-prompt", metadata=prompt),
     ]
     kernelspec = {"name": "codeact", "display_name": "CodeAct (Python)", "language": "python"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+    typed: nbformat.NotebookNode = new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+    return typed
 
 
 def main() -> None:
