@@ -67,6 +67,9 @@ class Sandboxed(Protocol):
     async def wait(self) -> Death:
         """Return when the tree is gone and its resources are released (any number of callers)."""
 
+    def end(self) -> Death:
+        """Kill, and return when the tree is gone and its resources are released."""
+
     def usage(self) -> TreeUsage:
         """Current use; zeros when the tree is gone."""
 

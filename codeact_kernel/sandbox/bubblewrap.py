@@ -1,0 +1,154 @@
+"""The first choice: Linux namespaces, set up by bubblewrap.
+
+Inside there is a file tree of allow-listed mounts, and own processes, IPC,
+host name, users, and a network of nothing but loopback.  No capability is
+left and nothing set-uid works.  Process 1 of the namespace belongs to
+bubblewrap; when it ends, the system ends everything in the namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..errors import SandboxError
+from . import limiting
+from .base import Launch, Sandboxed
+from .kept import Command, Kept
+from .view import DEVICES, ETC, SYSTEM, shown
+
+_WALLS = (
+    "--unshare-user",
+    "--unshare-ipc",
+    "--unshare-pid",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--die-with-parent",
+    "--new-session",
+    "--cap-drop",
+    "ALL",
+    "--hostname",
+    "codeact",
+)
+
+_ARGS, _STATUS, _DATA = 100, 101, 102
+"""File descriptors of the command: its options, its state, and from here on files' contents.
+
+High, so that none is one of the keeper's own.
+"""
+
+
+class Bubblewrap:
+    """The ``Sandbox`` kind ``bubblewrap``."""
+
+    name = "bubblewrap"
+
+    def __init__(self) -> None:
+        self._verdict: tuple[str | None] | None = None
+
+    def check(self) -> str | None:
+        """None if it works here, else why not and what to do; it starts ``true`` behind the walls."""
+        if self._verdict is None:
+            self._verdict = (self._try(),)
+        return self._verdict[0]
+
+    def describe(self) -> str:
+        """What it isolates and what limits it."""
+        return (
+            "bubblewrap: own files (the workspace, read-only system and Python), own processes, "
+            f"no network; {limiting.describe()}"
+        )
+
+    def start(self, launch: Launch) -> Sandboxed:
+        """Start the process; raises ``SandboxError`` when there is no bubblewrap or no safe view."""
+        program = shutil.which("bwrap")
+        if program is None:
+            raise SandboxError("bubblewrap is not installed.", remedy=_INSTALL)
+        options, data = _options(launch)
+        files = {_ARGS: b"".join(os.fsencode(option) + b"\0" for option in options), **data}
+        argv = [program, "--args", str(_ARGS), "--json-status-fd", str(_STATUS), "--", *launch.argv]
+        # bubblewrap's own environment stays readable inside as that of process 1.
+        return Kept(Command(argv, launch.env, "/", files, _STATUS, own_users=True), launch)
+
+    def _try(self) -> str | None:
+        program = shutil.which("bwrap")
+        if program is None:
+            return f"bubblewrap is not installed. {_INSTALL}"
+        command = [program, *_WALLS, "--unshare-net", *_system(), "--", "true"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"bubblewrap does not start: {error}."
+        if not done.returncode:
+            return None
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return f"bubblewrap does not work here ({said}). {_remedy()}"
+
+
+_INSTALL = "Install it: 'sudo apt install bubblewrap' (Debian, Ubuntu) or 'sudo dnf install bubblewrap' (Fedora)."
+
+
+def _remedy() -> str:
+    if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists():
+        return (
+            "Ubuntu restricts user namespaces: add an AppArmor profile for bwrap "
+            "('sudo apt install apparmor-profiles', then enable bwrap-userns-restrict)."
+        )
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
+        return "In a container, use the sandlock sandbox with '--cap-add SYS_PTRACE'."
+    return "Allow user namespaces ('sudo sysctl user.max_user_namespaces=10000')."
+
+
+def _system() -> Iterator[str]:
+    """Options for the parts that are the same for every launch."""
+    for path in SYSTEM:
+        if os.path.islink(path):
+            yield from ("--symlink", os.readlink(path), path)
+        elif os.path.isdir(path):
+            yield from ("--ro-bind", path, path)
+    for entry in ETC:
+        yield from ("--ro-bind-try", f"/etc/{entry}", f"/etc/{entry}")
+    for path in DEVICES:
+        yield from ("--ro-bind-try", path, path)
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    for path in ("/tmp", "/var/tmp", "/dev/shm"):
+        yield from ("--perms", "1777", "--tmpfs", path)
+    yield from ("--perms", "0755", "--tmpfs", "/run")
+
+
+def _options(launch: Launch) -> tuple[list[str], dict[int, bytes]]:
+    """All options of bubblewrap for ``launch``, and the contents of the files that they name."""
+    options = [*_WALLS, *_system()]
+    if launch.limits.network:
+        options += ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"]
+    else:
+        options.append("--unshare-net")
+    data: dict[int, bytes] = {}
+    for number, (path, text) in enumerate(_accounts().items(), _DATA):
+        data[number] = text.encode()
+        options += ["--ro-bind-data", str(number), path]
+    options += ["--perms", "0700", "--tmpfs", str(Path.home())]
+    for place in shown(launch):
+        path = str(place.path)
+        if place.access == "hidden":
+            covered = ("--tmpfs",) if place.path.is_dir() else ("--ro-bind", os.devnull)
+            options += [*covered, path]
+        else:
+            options += ["--bind" if place.access == "write" else "--ro-bind", path, path]
+    options += ["--chdir", str(launch.workspace.folder)]
+    return options, data
+
+
+def _accounts() -> Mapping[str, str]:
+    """Accounts and hosts as far as programs must know them: this user, and localhost."""
+    user, group = os.getuid(), os.getgid()
+    name = "root" if not user else "user"
+    return {
+        "/etc/passwd": f"{name}:x:{user}:{group}::{Path.home()}:/bin/sh\n"
+        "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n",
+        "/etc/group": f"{name}:x:{group}:\nnogroup:x:65534:\n",
+        "/etc/hosts": "127.0.0.1 localhost codeact\n::1 localhost codeact\n",
+    }
