@@ -23,113 +23,144 @@ _SHORTEST_KNOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """``pattern`` is tried only in texts that contain one of ``hints``: finding those is fast."""
+    """``pattern`` begins with ``literal``: finding that is what makes masking fast."""
 
-    hints: tuple[str, ...]
+    literal: str
     pattern: re.Pattern[str]
     replacement: str | Callable[[re.Match[str]], str] = MASK
 
 
-def _token(prefix: str, body: str) -> _Rule:
-    """Keys that begin with ``prefix``, not inside a longer word or base64 text.
+def _rule(
+    literal: str, rest: str, replacement: str | Callable[[re.Match[str]], str] = MASK
+) -> _Rule:
+    return _Rule(literal, re.compile(re.escape(literal) + rest), replacement)
 
-    The prefix comes first and the look-behind repeats it, because ``re``
-    searches for a literal start much faster than for a look-behind.
-    """
+
+def _key(prefix: str, body: str) -> _Rule:
+    """Keys that begin with ``prefix``, unless inside a longer word or base64 text."""
     start = re.escape(prefix)
-    return _Rule((prefix,), re.compile(rf"{start}(?<![\w+/=.-]{start}){body}"))
+    # An n before it may be the end of a newline that is written out.
+    return _rule(prefix, rf"(?:(?<![\w+/-]{start})|(?<=\\[nrt]{start})){body}")
 
 
 # Shapes as the issuers document them.
-_TOKENS = (
-    _token("sk-", r"(?=[\w-]{0,200}\d)[A-Za-z0-9][\w-]{18,}"),  # OpenAI, Anthropic, OpenRouter
-    *(_token(p, r"[A-Za-z0-9]{36,}") for p in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
-    _token("github_pat_", r"\w{22,}"),
-    _token("glpat-", r"[\w-]{20,}"),
-    _token("AKIA", r"[0-9A-Z]{16}(?![0-9A-Za-z+/=])"),
-    _token("ASIA", r"[0-9A-Z]{16}(?![0-9A-Za-z+/=])"),
-    _token("AIza", r"[\w-]{35}(?![\w-])"),
-    *(_token(p, r"[A-Za-z0-9-]{10,}") for p in ("xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-")),
-    _token("hf_", r"[A-Za-z0-9]{30,}"),
-    _token("gsk_", r"[A-Za-z0-9]{30,}"),
-    _token("npm_", r"[A-Za-z0-9]{36}"),
-    _token("pypi-", r"[\w-]{50,}"),
-    _token("sk_live_", r"[A-Za-z0-9]{16,}"),
-    _token("rk_live_", r"[A-Za-z0-9]{16,}"),
-    _token("eyJ", r"[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),  # JSON Web Token, RFC 7519
+_KEYS = (
+    _key("sk-", r"(?=[\w-]{0,200}\d)[A-Za-z0-9][\w-]{18,}"),  # OpenAI, Anthropic, OpenRouter
+    *(_key(prefix, r"[A-Za-z0-9]{36,}") for prefix in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
+    _key("github_pat_", r"\w{22,}"),
+    _key("glpat-", r"[\w-]{20,}"),
+    _key("AKIA", r"[0-9A-Z]{16}(?![0-9A-Za-z+/=])"),
+    _key("ASIA", r"[0-9A-Z]{16}(?![0-9A-Za-z+/=])"),
+    _key("AIza", r"[\w-]{35}(?![\w-])"),
+    *(_key(f"xox{kind}-", r"[A-Za-z0-9-]{10,}") for kind in "bpars"),
+    _key("hf_", r"[A-Za-z0-9]{30,}"),
+    _key("gsk_", r"[A-Za-z0-9]{30,}"),
+    _key("npm_", r"[A-Za-z0-9]{36}"),
+    _key("pypi-", r"[\w-]{50,}"),
+    _key("sk_live_", r"[A-Za-z0-9]{16,}"),
+    _key("rk_live_", r"[A-Za-z0-9]{16,}"),
+    _key("eyJ", r"[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),  # JSON Web Token, RFC 7519
 )
 
 # In a file, in a repr (with \n written out) or as string literals one under the other.
 _GAP = r"(?:\\[rn]|[\s\"'+,])"
-_PEM = _Rule(
-    ("PRIVATE KEY-----",),
-    re.compile(
-        r"-----BEGIN [A-Z0-9 ]{0,20}PRIVATE KEY-----"
-        rf"(?:{_GAP}++[A-Z][A-Za-z-]{{1,20}}: [^\n\\]{{1,100}})*+"
-        rf"(?:{_GAP}++[A-Za-z0-9+/=]{{20,}}+)++"
-        rf"(?:{_GAP}++[A-Za-z0-9+/=]{{1,19}}+(?=\W))?+"
-        rf"(?:{_GAP}*+-----END [A-Z0-9 ]{{0,20}}PRIVATE KEY-----)?+"
+_PEM = _rule(
+    "-----BEGIN ",
+    r"[A-Z0-9 ]{0,20}PRIVATE KEY-----"
+    rf"(?:{_GAP}++[A-Z][A-Za-z-]{{1,20}}: [^\n\\]{{1,100}})*+"
+    rf"(?:{_GAP}++[A-Za-z0-9+/=]{{20,}}+)++"
+    rf"(?:{_GAP}++[A-Za-z0-9+/=]{{1,19}}+(?=\W|\Z))?+"
+    rf"(?:{_GAP}*+-----END [A-Z0-9 ]{{0,20}}PRIVATE KEY-----)?+",
+)
+
+_URL = _rule("://", r"([^\s:/@\"'<>]{0,100}:)(?![{$<])[^\s/@\"'<>]{1,200}(?=@)", rf"://\1{MASK}")
+
+_OPAQUE = r"(?=[\w.~+/-]{0,200}\d)[\w.~+/-]{16,}={0,2}"
+_HEADERS = (
+    _rule("earer ", rf"(?<=\b[Bb]earer ){_OPAQUE}", f"earer {MASK}"),
+    _rule(
+        "uthorization",
+        rf"([\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?(?i:basic|token) ){_OPAQUE}",
+        rf"uthorization\1{MASK}",
     ),
 )
 
-_URL = _Rule(
-    ("://",),
-    re.compile(r"(://[^\s:/@\"'<>]{0,100}:)(?![{$<])([^\s/@\"'<>]{1,200})(?=@)"),
-    rf"\1{MASK}",
-)
-
-_BEARER = _Rule(
-    ("earer ", "EARER ", "uthorization", "UTHORIZATION"),
-    re.compile(
-        r"(\b(?:Bearer|bearer|BEARER) |\b[Aa]uthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:Basic|basic|Token|token) )"
-        r"(?=[\w.~+/-]{0,200}\d)[\w.~+/-]{16,}={0,2}"
-    ),
-    rf"\1{MASK}",
+_ASSIGN = r"\\?[\"']?\]?\s{0,20}(?::\s{0,3}str\s{0,3})?[:=]\s{0,20}[rbf]?(?=\\?[\"'])"
+_NOT_A_VALUE = r"(?!\\?[\"']?(?:[<{$%*]|\[masked|(?i:your)|\.\.\.|[xX]+\\?[\"']))"
+_QUOTED = r"\"(?:[^\"\\\n]|\\.){4,500}\"|'(?:[^'\\\n]|\\.){4,500}'|\\[\"'][^\"'\\\n]{4,500}\\[\"']"
+_LETTERS_AND_DIGITS = r"(?=[^\s\"']{0,100}\d)(?=[^\s\"']{0,100}[A-Za-z])"
+_WORD = r"[^\s\"'`()\[\]{},;&<>]{6,500}(?![(\[])"
+_RANDOM = (
+    r"(?=[\w+/=-]{0,200}\d)(?=[\w+/=-]{0,200}[A-Z])(?=[\w+/=-]{0,200}[a-z])"
+    r"[\w+/=-]{20,200}(?![\w+/=.(\[-])"
 )
 
 
-def _any_case(word: str) -> str:
-    return rf"(?:{word}|{word.upper()}|{word.title()})"
+def _hide(match: re.Match[str]) -> str:
+    """The match with its value replaced, the quotes around it kept."""
+    value = match["value"]
+    quote = value[: 2 if value[0] == "\\" else 1] if value[0] in "\\\"'" else ""
+    return f"{match['name']}{quote}{MASK}{quote}"
 
 
-# A name that says that its value is secret, and names that often do not ("token" of a language).
-_SURE = ("password", "passwd", "passphrase", "secret", "credentials")
-_KEYS = (r"api[_-]?key", r"access[_-]?key", r"secret[_-]?key", r"private[_-]?key")
-_MORE = (r"auth[_-]?token", r"access[_-]?token", r"refresh[_-]?token", r"account[_-]?key")
-_HINTS = tuple(
-    form
-    for stem in ("passw", "passp", "secret", "redential", "key", "token")
-    for form in (stem, stem.upper(), stem.title())
-)
-_NAME = "(?:" + "|".join(_any_case(w) for w in _SURE) + "|(?i:" + "|".join((*_KEYS, *_MORE)) + "))"
-_ASSIGN = r"[\"']?\]?\s{0,20}(?::\s{0,3}str\s{0,3})?[:=]\s{0,20}"
-_NOT_A_VALUE = r"(?![<{$%*]|\[masked|your|YOUR|\.\.\.|[xX]+[\"'])"
+def _forms(stem: str) -> tuple[str, ...]:
+    return stem, stem.upper(), stem.title()
 
-_QUOTED = _Rule(
-    _HINTS,
-    re.compile(rf"({_NAME}{_ASSIGN})(?:[rbf]?)([\"'])(?!\2){_NOT_A_VALUE}([^\"'\n]{{4,500}})\2"),
-    rf"\1\2{MASK}\2",
-)
-# Without quotes (.env files, connection strings, YAML) only what no expression looks like.
-_BARE = _Rule(
-    _HINTS,
-    re.compile(
-        rf"({_NAME}(?:=|:[ ]))(?=[^\s\"']{{0,100}}\d)(?=[^\s\"']{{0,100}}[A-Za-z])"
-        rf"{_NOT_A_VALUE}([^\s\"'`()\[\]{{}},;&<>]{{8,500}})(?![(\[])"
-    ),
-    rf"\1{MASK}",
-)
-_WEAK = _Rule(
-    ("token", "TOKEN", "Token", "key", "KEY", "Key", "pwd", "PWD"),
-    re.compile(
-        r"((?:token|TOKEN|Token|key|KEY|Key|pwd|PWD)[\"']?\]?\s{0,3}[:=]\s{0,3})([\"'])"
-        r"(?=[^\"'\n]{0,200}\d)(?=[^\"'\n]{0,200}[A-Z])(?=[^\"'\n]{0,200}[a-z])"
-        r"([A-Za-z0-9_+/=.-]{20,200})\2"
-    ),
-    rf"\1\2{MASK}\2",
+
+def _secret(stem: str, rest: str = "") -> list[_Rule]:
+    """Values whose name, ``stem`` and ``rest``, says that they are secret.
+
+    Quoted ones whatever they are.  Others only where no expression is likely:
+    right after ``NAME=``, letters with digits after ``name=`` or ``name: ``,
+    and what looks random after ``name = ``.
+    """
+    return [
+        _Rule(
+            form,
+            re.compile(
+                rf"(?P<name>{form}{rest}(?:{_ASSIGN}|=|:[ ]|[ ]=[ ])){_NOT_A_VALUE}"
+                rf"(?P<value>{_QUOTED}"
+                rf"|(?<=[^ ]=){'' if form.isupper() else _LETTERS_AND_DIGITS}{_WORD}"
+                rf"|(?<=:[ ]){_LETTERS_AND_DIGITS}{_WORD}|(?<=[ ]=[ ]){_RANDOM})"
+            ),
+            _hide,
+        )
+        for form in _forms(stem)
+    ]
+
+
+def _perhaps(stem: str) -> list[_Rule]:
+    """Values whose name may mean anything ("token" of a language): only what looks random."""
+    return [
+        _Rule(
+            form,
+            re.compile(
+                rf"(?P<name>{form}{_ASSIGN})(?P<value>\"{_RANDOM}\"|'{_RANDOM}'|\\[\"']{_RANDOM}\\[\"'])"
+            ),
+            _hide,
+        )
+        for form in _forms(stem)
+    ]
+
+
+def _after(stem: str, *words: str) -> str:
+    """That one of ``words``, with or without a hyphen or underscore, stands before ``stem``."""
+    width = len(stem)
+    behind = [rf"(?<=(?i:{word}{gap}).{{{width}}})" for word in words for gap in ("[_-]", "")]
+    return f"(?:{'|'.join(behind)})"
+
+
+_NAMED = (
+    *_secret("passw", "(?i:(?:or)?d)"),
+    *_secret("passp", "(?i:hrase)"),
+    *_secret("secret"),
+    *_secret("credentials"),
+    *_secret("key", _after("key", "api", "access", "secret", "private", "account")),
+    *_secret("token", _after("token", "auth", "access", "refresh", "bearer")),
+    *(rule for stem in ("key", "token", "pwd") for rule in _perhaps(stem)),
 )
 
-_RULES = (_PEM, *_TOKENS, _URL, _BEARER, _QUOTED, _BARE, _WEAK)
+_RULES = (_PEM, *_KEYS, _URL, *_HEADERS, *_NAMED)
 
 
 def mask(text: str, known: tuple[str, ...] = ()) -> str:
@@ -140,7 +171,7 @@ def mask(text: str, known: tuple[str, ...] = ()) -> str:
     for value in known:
         text = text.replace(value, MASK)
     for rule in _RULES:
-        if any(hint in text for hint in rule.hints):
+        if rule.literal in text:
             text = rule.pattern.sub(rule.replacement, text)
     return text
 
