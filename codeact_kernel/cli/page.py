@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING
 
 from ..replay.expand import mark_of
@@ -13,24 +14,32 @@ if TYPE_CHECKING:
 _STYLE = """
 <style>
   body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
-  .codeact-prompt .jp-InputArea-editor {
+  .celltag_codeact-prompt .jp-InputArea-editor {
     background: #eef5f7; border: none; border-left: 4px solid #1f4e5f; border-radius: 0;
   }
-  .codeact-prompt .highlight pre {
+  .celltag_codeact-prompt .highlight pre {
     white-space: pre-wrap; font-family: var(--jp-content-font-family); font-size: 1.05em; padding: .3em .6em;
   }
-  .codeact-answer { border-left: 4px solid #e0803a; background: #fdf6ef; }
+  .celltag_codeact-answer { border-left: 4px solid #e0803a; background: #fdf6ef; }
   .jp-InputArea-editor .highlight pre { overflow-x: auto; }
 </style>
-</head>"""
+"""
 
-_REMOTE = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url")
+_SCRIPTS = re.compile(r"<script\b.*?</script>", re.DOTALL)
+_NOTHING_REMOTE = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data: blob:; '
+    "media-src data: blob:; font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' "
+    "'unsafe-eval'\">"
+)
 
 
 def to_html(notebook: NotebookNode, title: str) -> str:
-    """The page.  Prompts look like the plain language they are, answers are set off."""
+    """The page.  Prompts look like the plain language they are, answers are set off.
+
+    Formulas stay as they were typed: the library that sets them would have to
+    be loaded from the network.
+    """
     from nbconvert.exporters import HTMLExporter
-    from traitlets.config import Config
 
     page = copy.deepcopy(notebook)
     page.metadata.title = title
@@ -39,9 +48,13 @@ def to_html(notebook: NotebookNode, title: str) -> str:
         if kind == "prompt":
             cell.metadata.magics_language = "text"
         if kind in {"prompt", "answer"}:
+            # nbconvert marks the cells of a tag with the class celltag_TAG.
             cell.metadata.setdefault("tags", []).append(f"codeact-{kind}")
-    config = Config({"HTMLExporter": dict.fromkeys(_REMOTE, "")})
-    html, _ = HTMLExporter(config=config).from_notebook_node(page)
-    # nbconvert marks the cells of a tag with the class celltag_TAG.
-    style = _STYLE.replace(".codeact-", ".celltag_codeact-")
-    return str(html).replace("</head>", style, 1)
+    html, _ = HTMLExporter().from_notebook_node(page)
+    head, end, body = str(html).partition("</head>")
+    return (
+        _SCRIPTS.sub("", head).replace("<head>", f"<head>{_NOTHING_REMOTE}", 1)
+        + _STYLE
+        + end
+        + body
+    )
