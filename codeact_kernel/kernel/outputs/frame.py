@@ -90,7 +90,7 @@ _OUTER: Final = (
 )
 
 # In the page: give each of our frames the height it tells, and nothing else.
-_PAGE: Final = (
+PAGE_SCRIPT: Final = (
     "if(!window.codeactFrames){window.codeactFrames=true;"
     "addEventListener('message',(e)=>{const h=Number(e.data&&e.data.codeact_height);"
     "if(!(h>0))return;"
@@ -146,7 +146,7 @@ def frame(source: str, kind: Kind) -> str:
     return (
         '<iframe class="codeact-frame" sandbox="allow-scripts" referrerpolicy="no-referrer" '
         f'style="width:100%;height:{height}px;border:0;resize:vertical" '
-        f"srcdoc='{attribute}'></iframe><script>{_PAGE}</script>"
+        f"srcdoc='{attribute}'></iframe><script>{PAGE_SCRIPT}</script>"
     )
 
 
