@@ -39,6 +39,9 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 600.0
 """Seconds without a byte; a local server may first have to load the model."""
 
+LARGE = 200_000
+"""Characters of new messages from which masking them would hold up the event loop (> 5 ms)."""
+
 LISTING_TIMEOUT = 5.0
 """Seconds to ask which models there are, after the one asked for was refused."""
 
@@ -181,7 +184,9 @@ class EndpointModel:
         """Send the request; the open HTTP response."""
         import openai
 
-        body = link.requests.body(messages)
+        build = link.requests.body
+        large = link.requests.new_characters(messages) > LARGE
+        body = await asyncio.to_thread(build, messages) if large else build(messages)
         try:
             stream = await link.client.post(
                 "/chat/completions",

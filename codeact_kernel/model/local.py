@@ -114,7 +114,8 @@ def list_models(base_url: str, key: str = "") -> tuple[str, ...]:
 def model_names(listing: object) -> tuple[str, ...]:
     """Names in the JSON of ``/v1/models``, those of models that cannot chat left out."""
     data = listing.get("data") if isinstance(listing, dict) else None
-    names = [item.get("id") for item in data or () if isinstance(item, dict)]
+    items = data if isinstance(data, list) else []
+    names = [item.get("id") for item in items if isinstance(item, dict)]
     return tuple(n for n in names if isinstance(n, str) and n and not _NO_CHAT.search(n))
 
 

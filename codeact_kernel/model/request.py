@@ -39,6 +39,10 @@ class RequestBuilder:
             body["stream_options"] = {"include_usage": True}
         return body
 
+    def new_characters(self, messages: Sequence[Message]) -> int:
+        """Size of the messages that the last request did not contain."""
+        return sum(len(message.text) for message in messages if message not in self._built)
+
     def _build(self, message: Message) -> dict[str, Any]:
         text = mask(sendable(message.text), self._known)
         if not message.images or not self._images:
