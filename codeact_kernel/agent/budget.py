@@ -30,12 +30,13 @@ def message_tokens(message: Message) -> int:
 
 
 def add_usage(one: Usage, other: Usage) -> Usage:
-    """The sum; the cost is None only when neither is known."""
+    """The sum; the cost is None only when neither is known, estimated if a part of it is."""
     costs = [cost for cost in (one.cost, other.cost) if cost is not None]
     return Usage(
         one.prompt_tokens + other.prompt_tokens,
         one.completion_tokens + other.completion_tokens,
         sum(costs) if costs else None,
+        one.estimated or other.estimated,
     )
 
 
@@ -80,7 +81,9 @@ def measured(usage: Usage, prompt_tokens: int, text: str) -> Usage:
     """``usage``, or an estimate in its place when the endpoint reported none."""
     if usage.prompt_tokens or usage.completion_tokens:
         return usage
-    return replace(usage, prompt_tokens=prompt_tokens, completion_tokens=estimate(text))
+    return replace(
+        usage, prompt_tokens=prompt_tokens, completion_tokens=estimate(text), estimated=True
+    )
 
 
 def exceeded(

@@ -123,6 +123,7 @@ class Rules:
 
     def _finish(self, stop: Stop, reason: str, answer: str = "") -> list[Effect]:
         state = self.state
+        reason = reason.strip() or ("" if answer else "No reason was given.")
         if not answer and state.conversation.current:
             state.notices.append(f"Your last turn ended without an answer: {reason}")
         state.conversation.close(answer or f"(no answer: {reason})")
@@ -184,14 +185,18 @@ class Rules:
     def _next_step(self) -> tuple[Stop, str] | None:
         """Use up one step; why that is not possible, if so."""
         if self.steps_left == 0:
-            return "steps", f"All {self.settings.max_steps} steps were used before an answer."
+            return (
+                "steps",
+                f"The limit of steps ({self.settings.max_steps}) was reached before an answer.",
+            )
         self.state.spent = self.state.spent.next_step()
         return self._over()
 
     def replied(self, event: ModelReplied) -> list[Effect]:
         state = self.state
         size = state.conversation.tokens
-        self._learn(event.usage.prompt_tokens, size)
+        if not event.usage.estimated:
+            self._learn(event.usage.prompt_tokens, size)
         usage = measured(event.usage, size, event.text + event.reasoning)
         state.spent = state.spent.after_call(usage, event.seconds)
         match parse_reply(event.text, event.tool_code, event.finish):

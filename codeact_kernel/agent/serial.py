@@ -23,10 +23,11 @@ def to_json(value: Event | Effect) -> dict[str, Any]:
 
 def from_json(value: Any) -> Event | Effect:
     """Read what ``to_json`` wrote.  Raises ``ValueError`` for anything else."""
-    if not isinstance(value, dict) or value.get("type") not in TYPES:
+    name = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(name, str) or name not in TYPES:
         raise ValueError("not an event or effect")
-    rest = {name: item for name, item in value.items() if name != "type"}
-    read: Event | Effect = decode(TYPES[value["type"]], rest)
+    rest = {field: item for field, item in value.items() if field != "type"}
+    read: Event | Effect = decode(TYPES[name], rest)
     return read
 
 

@@ -94,7 +94,7 @@ class FileJournal:
         except OSError as error:
             raise _cannot("made", path, error) from None
         try:
-            self._write("header", {"version": VERSION, **(header or {})})
+            self._write("header", {**(header or {}), "version": VERSION})
         except JournalError:
             self.close()
             raise

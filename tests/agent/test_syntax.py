@@ -1,0 +1,105 @@
+"""Which cells are accepted, and what is said about the others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeact_kernel.agent.syntax import cell_magic, syntax_problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = 1",
+        "",
+        "# only a comment",
+        "await f()",
+        "async with a as b:\n    pass",
+        "async for x in y: print(x)",
+        "%matplotlib inline\nx = 1",
+        "%time f(x)",
+        "!ls -l | grep 'x",
+        "!!ls",
+        "files = !ls\nfiles[0]",
+        "a, b = !echo 'it''s",
+        "t = %timeit -o f()",
+        "if x:\n    !ls\n    %cd ..\n",
+        "df.head?",
+        "df.head??",
+        "?df",
+        "??df.head",
+        "?np.*load*",
+        "%%bash\nfor f in *; do echo $f; done",
+        "%%writefile a.txt\nany ( text",
+        "%%time\nx = 1",
+        "%%timeit x = 1\nx + 1",
+        "\n%%bash\nls",
+        "!pip install \\\n    requests \\\n    numpy\nimport requests",
+        "s = '''\n!not an escape\n'''\n!ls",
+        "    x = 1\n    y = 2",
+        "x = (a\n     % b)",
+        "print('\\d')",
+        "x = 10 ** 10",
+    ],
+)
+def test_python_and_ipython_are_accepted(code: str) -> None:
+    assert syntax_problem(code) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = ",
+        "print('a",
+        "if x:\npass",
+        "%%time\nx = ",
+        "!ls\nx = (",
+        "for i in y\n    pass",
+        "s = '''",
+        "Here is the code:",
+        "x = 1\n y = 2",
+        "x\x00y",
+        "x = '\ud800'",
+        "%%bash\necho '\ud800'",
+        "(" * 3000 + ")" * 3000,
+    ],
+)
+def test_everything_else_is_refused(code: str) -> None:
+    assert syntax_problem(code) is not None
+
+
+def test_the_problem_names_line_caret_and_cause() -> None:
+    problem = syntax_problem("!ls\nx = 1\nif x:\n    print('a)\n")
+    assert str(problem) == (
+        "line 4: SyntaxError: unterminated string literal (detected at line 4)\n"
+        "    print('a)\n"
+        "          ^"
+    )
+
+
+def test_the_shown_line_is_the_one_the_model_wrote() -> None:
+    problem = syntax_problem("%%time\n%cd ..\nx = = 1")
+    assert problem is not None
+    assert (problem.line, problem.text) == (3, "x = = 1")
+
+
+def test_cell_magics_with_python_in_them_are_python() -> None:
+    assert cell_magic("%%time\nx") is None
+    assert cell_magic("%%bash\nx") == "bash"
+    assert cell_magic("x = 1") is None
+
+
+@given(st.text())
+def test_the_check_never_raises(code: str) -> None:
+    str(syntax_problem(code))
+
+
+@given(
+    st.lists(
+        st.sampled_from(["!", "%", "?", "x", "=", "'", '"""', "\n", "\\", "(", " ", "%%", "time"])
+    )
+)
+def test_nor_does_it_for_escapes_in_odd_places(pieces: list[str]) -> None:
+    str(syntax_problem("".join(pieces)))
