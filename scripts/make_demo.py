@@ -3,12 +3,13 @@
 The recording holds words and code, no results: those come from running the
 code.  So no sentence of it states a number or a name that the data decides.
 
-Run it from the checkout: ``python scripts/make_demo.py``
+Run it from the checkout: ``python scripts/make_demo.py [FOLDER]``
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
@@ -145,6 +146,7 @@ def notebook() -> nbformat.NotebookNode:
 
 
 def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO
     recording = {
         "v": 1,
         "model": "recorded model",
@@ -153,8 +155,8 @@ def main() -> None:
             {"prompt": SECOND_PROMPT, "replies": SECOND_REPLIES},
         ],
     }
-    (DEMO / "cassette.json").write_text(json.dumps(recording, indent=1) + "\n", encoding="utf-8")
-    nbformat.write(notebook(), DEMO / "sales.ipynb")
+    (folder / "cassette.json").write_text(json.dumps(recording, indent=1) + "\n", encoding="utf-8")
+    nbformat.write(notebook(), folder / "sales.ipynb")
 
 
 if __name__ == "__main__":
