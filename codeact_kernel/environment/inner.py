@@ -153,7 +153,7 @@ class InnerKernel:
         """A private folder whose sockets' paths are short enough."""
         place = self._state
         if len(os.fsencode(place)) + len("/run-12345678/k-1") > SOCKET_PATH:
-            place = Path("/tmp")
+            place = Path("/tmp")  # noqa: S108 - mkdtemp below makes a private folder in it
         runtime = Path(tempfile.mkdtemp(prefix="run-", dir=place)).resolve()
         for folder in ("tmp", "home"):
             (runtime / folder).mkdir(mode=0o700)
@@ -207,7 +207,7 @@ def _environment(interpreter: Interpreter, limits: Limits, runtime: Path) -> dic
     if limits.cpus is not None:
         env |= dict.fromkeys(THREADS, str(limits.cpus))
     _seed_fonts(private / "cache" / "matplotlib")
-    return env | interpreter.env
+    return {**env, **interpreter.env}
 
 
 def _seed_fonts(folder: Path) -> None:

@@ -47,7 +47,9 @@ def find(kernelspec: str = "") -> Interpreter:
     if kernelspec:
         return _installed(kernelspec)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    return Interpreter("this Python", argv, {}, _safe(probe.folders()))
+    script = getattr(sys.modules.get("__main__"), "__file__", None) or "/"
+    beside = str(Path(script).absolute().parent)  # on the path as the running script's folder only
+    return Interpreter("this Python", argv, {}, _safe(sorted({*probe.folders()} - {beside})))
 
 
 def _installed(name: str) -> Interpreter:

@@ -4,14 +4,18 @@ Runs inside any Python (>= 3.8) with the standard library alone: imported for
 the front's own interpreter, and run as a script by another one.
 """
 
+# Os.path leaves links as they are:
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
 import json
 import os
 import sys
 from importlib.util import find_spec
 
 
-def folders():
-    # type: () -> list[str]
+def folders() -> list[str]:
     """Prefixes, the folders on ``sys.path``, those of editable installs, and the interpreter's own.
 
     Links are followed too: each folder that the way to the interpreter passes
@@ -32,8 +36,7 @@ def folders():
     return sorted({os.path.abspath(path) for path in found if path})
 
 
-def report():
-    # type: () -> str
+def report() -> str:
     """What ``interpreter`` wants to know of another Python, as JSON."""
     return json.dumps({"folders": folders(), "ipykernel": find_spec("ipykernel") is not None})
 

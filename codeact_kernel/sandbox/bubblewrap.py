@@ -34,11 +34,15 @@ _WALLS = (
     "codeact",
 )
 
-_ARGS, _STATUS, _DATA = 100, 101, 102
-"""File descriptors of the command: its options, its state, and from here on files' contents.
+_ARGS, _DATA = 100, 101
+"""File descriptors of the command: its options, and from here on files' contents.
 
 High, so that none is one of the keeper's own.
 """
+
+
+_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/acpi", "/proc/fs", "/proc/scsi", "/proc/mtrr")
+"""Parts of ``/proc`` that change the machine."""
 
 
 class Bubblewrap:
@@ -69,9 +73,9 @@ class Bubblewrap:
             raise SandboxError("bubblewrap is not installed.", remedy=_INSTALL)
         options, data = _options(launch)
         files = {_ARGS: b"".join(os.fsencode(option) + b"\0" for option in options), **data}
-        argv = [program, "--args", str(_ARGS), "--json-status-fd", str(_STATUS), "--", *launch.argv]
+        argv = [program, "--args", str(_ARGS), "--", *launch.argv]
         # bubblewrap's own environment stays readable inside as that of process 1.
-        return Kept(Command(argv, launch.env, "/", files, _STATUS, own_users=True), launch)
+        return Kept(Command(argv, launch.env, "/", files, wrappers=2, own_users=True), launch)
 
     def _try(self) -> str | None:
         program = shutil.which("bwrap")
@@ -104,17 +108,20 @@ def _remedy() -> str:
 
 def _system() -> Iterator[str]:
     """Options for the parts that are the same for every launch."""
-    for path in SYSTEM:
-        if os.path.islink(path):
-            yield from ("--symlink", os.readlink(path), path)
-        elif os.path.isdir(path):
-            yield from ("--ro-bind", path, path)
+    for place in map(Path, SYSTEM):
+        if place.is_symlink():
+            yield from ("--symlink", str(place.readlink()), str(place))
+        elif place.is_dir():
+            yield from ("--ro-bind", str(place), str(place))
     for entry in ETC:
         yield from ("--ro-bind-try", f"/etc/{entry}", f"/etc/{entry}")
     for path in DEVICES:
         yield from ("--ro-bind-try", path, path)
     yield from ("--proc", "/proc", "--dev", "/dev")
-    for path in ("/tmp", "/var/tmp", "/dev/shm"):
+    for path in _PROC:  # the system's own: root may write there even without any capability
+        if Path(path).exists():
+            yield from ("--ro-bind", path, path)
+    for path in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - private ones are made
         yield from ("--perms", "1777", "--tmpfs", path)
     yield from ("--perms", "0755", "--tmpfs", "/run")
 

@@ -144,7 +144,10 @@ def _create_v1(name: str, limits: Limits, own: Mapping[str, str]) -> ControlGrou
         group = ControlGroup(1, folders)
         if _limited(group, folder, values) is None:
             return None
-    return group if {"memory", "pids"} <= set(folders) else group.remove()
+    if {"memory", "pids"} <= set(folders):
+        return group
+    group.remove()
+    return None
 
 
 def _limited(

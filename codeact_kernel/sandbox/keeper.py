@@ -18,6 +18,9 @@ keeper → front
     an ``Ending`` as a ``dict``, once, when the whole tree is gone.
 """
 
+# Pathlib takes as long to import as all the rest to start:
+# ruff: noqa: PTH
+
 from __future__ import annotations
 
 import marshal
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
         """What to start.
 
         ``files`` maps file descriptors of the command to their content.
-        ``status`` is the descriptor on which bubblewrap tells its state, or
-        None.  ``rlimits`` are ``(which, value)``.  ``groups`` are control
+        ``wrappers`` is how many processes of a sandbox's own stand between the
+        keeper and the main process; they pass a signal on as exit code 128 and
+        its number.  ``rlimits`` are ``(which, value)``, ``nproc`` one that is
+        set for the main process alone, once it runs.  ``groups`` are control
         group folders to join, ``oom`` the file that counts kills for want of
         memory, ``freeze`` a file to which a 0 forbids new processes.
         ``memory`` and ``processes`` are limits to be watched here, for want of
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
         env: dict[str, str]
         cwd: str
         files: dict[int, bytes]
-        status: int | None
+        wrappers: int
         rlimits: list[tuple[int, int]]
         nproc: int | None
         cpus: list[int]
@@ -133,7 +138,7 @@ def proportional(pid: int) -> int:
 # --- the pipes ----------------------------------------------------------------------
 
 
-def send(fd: int, message: object) -> None:
+def send(fd: int, message: Any) -> None:
     """Write one message; raises ``OSError`` when the other end is gone."""
     data = marshal.dumps(message)
     data = len(data).to_bytes(4, "little") + data
@@ -145,7 +150,7 @@ def receive(fd: int) -> Any:
     """Read one whole message; None at the end of the file."""
     head = _exactly(fd, 4)
     body = _exactly(fd, int.from_bytes(head, "little")) if head else b""
-    return marshal.loads(body) if body else None
+    return marshal.loads(body) if body else None  # noqa: S302 - both ends are ours
 
 
 def _exactly(fd: int, size: int) -> bytes:
@@ -168,7 +173,6 @@ class Keeper:
         self.spec = spec
         self.commands = commands
         self.tail = b""
-        self.said = b""
         self.over = ""
         self.asked = False
         self.child = 0
@@ -176,30 +180,28 @@ class Keeper:
 
     def start(self) -> None:
         """Start the command; afterwards every orphan below becomes a child of this process."""
-        walled = self.spec["status"] is not None
-        if not walled:
+        if not self.spec["wrappers"]:
             adopt()
         errors, theirs = os.pipe()
-        status, said = os.pipe() if walled else (None, None)
         self.child = os.fork()
         if not self.child:
-            self._become(theirs, said)
+            self._become(theirs)
         os.close(theirs)
-        if said is not None:
-            os.close(said)
-        self.errors, self.status = errors, status
+        self.errors = errors
         self.pidfd = os.pidfd_open(self.child)
-        if walled:  # 3 ms of ctypes that bubblewrap need not wait for: it guards its own children
+        if self.spec[
+            "wrappers"
+        ]:  # they come first: 3 ms of ctypes that the start need not wait for
             adopt()
 
-    def _become(self, errors: int, said: int | None) -> None:
+    def _become(self, errors: int) -> None:
         """In the child: limits, files, and the command.  Never returns."""
         try:
             os.setsid()
             null = os.open("/dev/null", os.O_RDONLY)
             for mine, theirs in ((null, 0), (errors, 1), (errors, 2)):
                 os.dup2(mine, theirs)
-            if self.spec["status"] is None:
+            if not self.spec["wrappers"]:
                 die_with_parent()
             for group in self.spec["groups"]:
                 with open(f"{group}/cgroup.procs", "w") as members:
@@ -218,41 +220,33 @@ class Keeper:
                 os.lseek(held, 0, os.SEEK_SET)
                 os.dup2(held, number)
                 os.close(held)
-            if said is not None and self.spec["status"] is not None:
-                os.dup2(said, self.spec["status"])
             os.chdir(self.spec["cwd"])
-            os.execve(self.spec["argv"][0], self.spec["argv"], self.spec["env"])
+            os.execve(self.spec["argv"][0], self.spec["argv"], self.spec["env"])  # noqa: S606
         except BaseException as error:
             os.write(2, f"{self.spec['argv'][0]}: {error}".encode())
         finally:
             os._exit(127)
 
     def main(self) -> int | None:
-        """The process that the command became: behind bubblewrap, the first one in its namespace."""
-        if self.spec["status"] is None:
-            return self.child
-        inner = self.inner()
-        started = children(inner) if inner else []
-        return started[0] if started else None
-
-    def inner(self) -> int | None:
-        """Process 1 of bubblewrap's process namespace, once it says so."""
-        _, found, rest = self.said.partition(b'"child-pid": ')
-        digits = rest.split(b",")[0].split(b"\n")[0].strip()
-        return int(digits) if found and digits.isdigit() else None
+        """The process that the whole is for; None before it runs and after it ended."""
+        pid = self.child
+        for _ in range(self.spec["wrappers"]):
+            below = children(pid)
+            if not below:
+                return None
+            pid = below[0]
+        return pid
 
     def run(self) -> None:
         """Return when the command ended, the front asked for its end, or the front is gone."""
         events = poll()
-        for fd in (self.commands, self.pidfd, self.errors, self.status):
-            if fd is not None:
-                events.register(fd, POLLIN)
+        for fd in (self.commands, self.pidfd, self.errors):
+            events.register(fd, POLLIN)
         while True:
             watched = self.spec["memory"] or self.spec["processes"] or self.spec["nproc"]
             ready = [fd for fd, _ in events.poll(PERIOD if watched else None)]
-            for fd in (self.errors, self.status):
-                if fd in ready and fd is not None and not self._listen(fd):
-                    events.unregister(fd)
+            if self.errors in ready and not self._listen():
+                events.unregister(self.errors)
             if self.commands in ready and not self._obey(receive(self.commands)):
                 return
             if self.pidfd in ready:
@@ -261,12 +255,10 @@ class Keeper:
             if watched and self._too_much():
                 return
 
-    def _listen(self, fd: int) -> bool:
-        data = os.read(fd, 65536)
-        if fd == self.errors:
-            self.tail = (self.tail + data)[-TAIL:]
-        else:
-            self.said = (self.said + data)[-TAIL:]
+    def _listen(self) -> bool:
+        """Keep the end of what the command says; false at the end of the file."""
+        data = os.read(self.errors, 65536)
+        self.tail = (self.tail + data)[-TAIL:]
         return bool(data)
 
     def _obey(self, command: str | None) -> bool:
@@ -330,15 +322,18 @@ class Keeper:
 
     def ending(self) -> Ending:
         """What to tell the front, read before the control groups go."""
-        while self._pending() and self._listen(self.errors):
+        while self._pending() and self._listen():
             pass
-        code = signal = None
+        code: int | None = None
+        signal: int | None = None
         if self.ended is not None:
-            code = os.waitstatus_to_exitcode(self.ended)
-            if code < 0:
-                code, signal = None, -code
-            elif self.spec["status"] is not None and code > 128:
-                code, signal = None, code - 128  # how bubblewrap passes a signal on
+            ended = os.waitstatus_to_exitcode(self.ended)
+            if ended < 0:
+                signal = -ended
+            elif self.spec["wrappers"] and ended > 128:
+                signal = ended - 128
+            else:
+                code = ended
         if not self.over and signal == SIGKILL and self._starved():
             self.over = "memory"
         return {

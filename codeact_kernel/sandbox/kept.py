@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the keeper is to run: a launch, translated by a sandbox kind."""
+    """What the keeper is to run: a launch, translated by a sandbox kind.
+
+    ``files`` and ``wrappers`` are those of ``keeper.Spec``.  ``own_users``
+    says that it has a user namespace, so that ``RLIMIT_NPROC`` counts it alone.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
     files: Mapping[int, bytes] = field(default_factory=dict)
-    status: int | None = None
+    wrappers: int = 0
     own_users: bool = False
-    """Whether it runs in a user namespace, so that ``RLIMIT_NPROC`` counts it alone."""
 
 
 class Kept:
@@ -169,7 +172,7 @@ def _spec(command: Command, launch: Launch, group: cgroup.ControlGroup | None) -
         "env": dict(command.env),
         "cwd": command.cwd,
         "files": dict(command.files),
-        "status": command.status,
+        "wrappers": command.wrappers,
         "rlimits": _rlimits(limits),
         "nproc": unwatched if command.own_users else None,
         "cpus": _cpus(limits),

@@ -9,11 +9,12 @@ from ..errors import SandboxError
 from .base import Sandbox
 from .bubblewrap import Bubblewrap
 from .none import NoSandbox
+from .sandlock import Sandlock
 
-KINDS: Mapping[str, Sandbox] = {kind.name: kind for kind in (Bubblewrap(), NoSandbox())}
+KINDS: Mapping[str, Sandbox] = {kind.name: kind for kind in (Bubblewrap(), Sandlock(), NoSandbox())}
 """Every kind, best first; one instance each, so that a verdict is found once per process."""
 
-AUTO = ("bubblewrap",)
+AUTO = ("bubblewrap", "sandlock")
 """The kinds that ``auto`` may take, in order of preference."""
 
 

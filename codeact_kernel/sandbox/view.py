@@ -93,7 +93,17 @@ def shown(launch: Launch) -> list[Shown]:
         found[workspace.notebook] = "read"
     found[launch.spool] = "read"
     found[launch.runtime] = "write"
-    return [Shown(path, found[path]) for path in sorted(found, key=lambda path: len(path.parts))]
+    found = {path: access for path, access in found.items() if not _in_system(path)}
+    places = []
+    for path in sorted(found, key=lambda path: len(path.parts)):
+        above = next((found[parent] for parent in path.parents if parent in found), None)
+        if (found[path], above) != ("read", "read"):
+            places.append(Shown(path, found[path]))
+    return places
+
+
+def _in_system(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in SYSTEM)
 
 
 def dotted(workspace: Workspace) -> Iterator[Path]:
@@ -114,8 +124,9 @@ def refuse_unsafe(workspace: Workspace) -> None:
         raise SandboxError(
             f"The notebook's folder {folder} does not exist.", remedy="Start in an existing folder."
         )
-    system = (*map(Path, SYSTEM), Path("/etc"), Path("/proc"), Path("/dev"), Path("/sys"))
-    if folder in Path.home().parents or any(folder.is_relative_to(path) for path in system):
+    system = (*SYSTEM, "/etc", "/proc", "/dev", "/sys")
+    inside = any(folder.is_relative_to(place) for place in system)
+    if inside or folder in Path.home().parents or folder == Path("/"):
         raise SandboxError(
             f"The notebook's folder is {folder}, which holds more than a notebook should reach.",
             remedy="Move the notebook into a folder of its own.",
