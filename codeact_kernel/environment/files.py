@@ -20,16 +20,64 @@ ENTRIES = 10_000
 """Entries looked at, nearest to the top first; what lies beyond is not reported (about 40 ms)."""
 
 _NAMES = frozenset(
-    "conftest.py sitecustomize.py usercustomize.py setup.py setup.cfg pyproject.toml tox.ini "
-    "noxfile.py pytest.ini makefile gnumakefile justfile dockerfile containerfile compose.yaml "
-    "compose.yml docker-compose.yaml docker-compose.yml package.json pyvenv.cfg tasks.py fabfile.py "
-    "rakefile gemfile vagrantfile jenkinsfile cmakelists.txt codeact.md".split()
+    [
+        "conftest.py",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "setup.py",
+        "setup.cfg",
+        "pyproject.toml",
+        "tox.ini",
+        "noxfile.py",
+        "pytest.ini",
+        "makefile",
+        "gnumakefile",
+        "justfile",
+        "dockerfile",
+        "containerfile",
+        "compose.yaml",
+        "compose.yml",
+        "docker-compose.yaml",
+        "docker-compose.yml",
+        "package.json",
+        "pyvenv.cfg",
+        "tasks.py",
+        "fabfile.py",
+        "rakefile",
+        "gemfile",
+        "vagrantfile",
+        "jenkinsfile",
+        "cmakelists.txt",
+        "codeact.md",
+    ]
 )
 """Files that common tools run, or obey, by their name (lower case)."""
 
 _SUFFIXES = frozenset(
-    ".pth .ipynb .sh .bash .zsh .fish .csh .bat .cmd .ps1 .pyc .pyd .so .dll .dylib .desktop .service "
-    ".egg-link .jar .reg .vbs .lnk".split()
+    [
+        ".pth",
+        ".ipynb",
+        ".sh",
+        ".bash",
+        ".zsh",
+        ".fish",
+        ".csh",
+        ".bat",
+        ".cmd",
+        ".ps1",
+        ".pyc",
+        ".pyd",
+        ".so",
+        ".dll",
+        ".dylib",
+        ".desktop",
+        ".service",
+        ".egg-link",
+        ".jar",
+        ".reg",
+        ".vbs",
+        ".lnk",
+    ]
 )
 """Kinds of files that run, or are loaded as code, without anybody reading them first."""
 
@@ -73,7 +121,7 @@ def snapshot(folder: Path, limit: int = ENTRIES) -> Snapshot:
 
 def _entries(folder: Path, limit: int) -> Mapping[str, Seen] | None:
     """All entries of ``folder``; None if it cannot be listed or has more than ``limit``."""
-    entries = {}
+    entries: dict[str, Seen] = {}
     try:
         with os.scandir(folder) as listed:
             for entry in listed:
@@ -104,7 +152,7 @@ def changes(before: Snapshot, after: Snapshot) -> tuple[FileChange, ...]:
 
 def _differences(folder: str, before: Snapshot, after: Snapshot) -> Iterator[FileChange]:
     old, new = before.folders.get(folder), after.folders.get(folder)
-    if old is None and _listed(folder, before) or new is None and _listed(folder, after):
+    if (old is None and _listed(folder, before)) or (new is None and _listed(folder, after)):
         return
     old, new = old or {}, new or {}
     for name in old.keys() | new.keys():
@@ -116,8 +164,9 @@ def _differences(folder: str, before: Snapshot, after: Snapshot) -> Iterator[Fil
         if now is None:
             yield FileChange(path, "deleted")
         else:
-            kind = "created" if was is None or stat.S_ISDIR(was.mode) else "changed"
-            yield FileChange(path, kind, now.size, executes(path, now.mode))
+            fresh = was is None or stat.S_ISDIR(was.mode)
+            runs = executes(path, now.mode)
+            yield FileChange(path, "created" if fresh else "changed", now.size, runs)
 
 
 def _listed(folder: str, look: Snapshot) -> bool:

@@ -4,8 +4,8 @@ Runs inside any Python (>= 3.8) with the standard library alone: imported for
 the front's own interpreter, and run as a script by another one.
 """
 
-# Os.path leaves links as they are:
-# ruff: noqa: PTH
+# os.path leaves links as they are, which matters here:
+# ruff: noqa: PTH100, PTH110, PTH114, PTH115, PTH118, PTH120
 
 from __future__ import annotations
 
