@@ -35,6 +35,9 @@ PATIENCE = 30.0
 """Seconds that ``wait_for_*`` and ``close`` wait before they raise ``TimeoutError``."""
 
 
+_TLS_HANDSHAKE = b"\x16"
+
+
 @dataclass(frozen=True)
 class Reply:
     """One answer of the endpoint, and how it goes wrong if it does."""
@@ -194,6 +197,15 @@ class ScriptedServer:
         """Replies that nobody has asked for yet."""
         return list(self._script)
 
+    def skip(self) -> None:
+        """Take what is left of the script away."""
+        self._script.clear()
+
+    def drop_connections(self) -> None:
+        """Break every connection there is."""
+        for connection in list(self._connections):
+            self._loop.call_soon_threadsafe(connection.abort)
+
     def wait_for_requests(self, count: int) -> None:
         """Return when ``count`` chat requests have come.  Blocks: in async code use a thread."""
         self._wait(lambda: len(self.requests) >= count, f"{count} requests")
@@ -338,9 +350,10 @@ class _Connection(asyncio.StreamReaderProtocol):
             self._pipe.close()
 
     async def _read(self) -> Request | None:
-        start = await self._reader.readline()
-        if not start:
+        first = await self._reader.read(1)
+        if first in (b"", _TLS_HANDSHAKE):
             return None
+        start = first + await self._reader.readline()
         method, path, _ = start.decode("latin-1").split(" ", 2)
         headers: dict[str, str] = {}
         while (line := (await self._reader.readline()).decode("latin-1").strip()) != "":
