@@ -37,7 +37,7 @@ Kind = Literal["prompt", "code"]
 HINT = "If this was meant for the model, put %%codeact on the first line and run the cell again."
 
 _HEAD = 8_000
-_MARKER = re.compile(r"\s*%%?codeact(?:[ \t]+|(?=\n)|\Z)")
+_MARKER = re.compile(r"\s*%%?codeact(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ def _stated_kind(metadata: Mapping[str, object] | None) -> object:
 # --- does it read like prose? ---------------------------------------------------------------
 
 _ENOUGH = 2.0
-"""Prose weight below which nothing is a prompt: three plain words in a row, or five Han or kana."""
+"""Prose weight below which nothing is a prompt: three plain words in a row, or four Han or kana."""
 
 _STRINGS = re.compile(
     r"""
-      (?P<quotes>\"{3}|'{3}) .*? (?: (?P=quotes) | \Z )
+      (?<!\w) [rRbBfFuU]{0,2} (?P<quotes>\"{3}|'{3}) .*? (?: (?P=quotes) | \Z )
     | (?<![\w"']) [rRbBfFuU]{0,2} "(?:[^"\\\n]|\\.)*"
     | (?<![\w"']) [rRbBfFuU]{0,2} '(?:[^'\\\n]|\\.|'(?=\w))*'(?!\w)
     | (?: ^ | (?<=[(\[{=,:+]) | (?<=print\ ) | (?<=[(\[{=,:+]\ ) ) [rRbBfFuU]{0,2} ["'] [^\n]*
@@ -117,18 +117,21 @@ _STRINGS = re.compile(
 _STATEMENT = re.compile(
     r"""\s*(?:
       (?: >>> | \.\.\. (?=\s) | In\ \[\d*\]: | Out\[\d+\]: )
-    | [%!@$<>|&;{}\])]
+    | [%!@$<&;{}\])]
     | \*?[\w.]++ (?:\[[^\]\n]*+\])*+ (?: \s*+,\s*+ \*?[\w.]++ (?:\[[^\]\n]*+\])*+ )*+
       \s*+ (?: :[\w.,\[\]\ ]++ | //|\*\*|>>|<<|[-+*/%&|^@] )?+ = (?!=)
     | [a-z]\w* (?:\ \w+){1,3} \ = (?!=)
-    | [A-Za-z_]\w* (?:\.\w+)+ \s* $
+    | [A-Za-z_][A-Za-z0-9_]* (?:\.[A-Za-z0-9_]+)+ \s* $
     | [A-Za-z_][\w.]* [(\["]
-    | print' | print \s* (?: $ | ["'(%] | [\w.]+ \s* (?: $ | [,%.(\[] ) )
+    | print (?!\w) (?: \s* (?: $ | ["'%] ) | \s+ (?: \( | [\w.]+ \s* (?: $ | [,%.(\[] ) ) )
     | from\b .* \bimport\b | import\b .* \b(?: import | as\ +\w+ \s* (?: $ | [,;#] ) )
-    | (?: from\ +[\w.]+ \ + )? im?port\ +[\w.*]+ (?: \ +as\ +\w+ )? \s* (?: ,.* | [;\\(].* )? $
-    | \w+\ +[\w.]+\ +(?: as\ +\w+ | import\b (?!\ +(?:the|a|an|all|my)\b) .* ) \s* $
+    | from\ +[\w.]+ (?: \ +i\w+\ +[\w.*]+ )? \s* (?: $ | [,;#] )
+    | [im][imnport]{3,6}\ +[\w.]+\ +as\ +\w+ \s* $
+    | import\ +(?! (?:the|a|an|all|my|this)\b ) [\w.*]+ (?: (?:\ +\w+){0,2} \s* $ | \s*[,;\\(] )
+    | \w+\ +[\w.]+\ +import\b (?! \ +(?:the|a|an|all|my|this)\b )
     | for\ +[\w, ()]+\ +in\ +[^\s]+ (?: \ *:.* | \s* ) $
-    | (?: def | class )\ +\w+ \s* (?: [(:] .* )? $
+    | (?: def | class )\ +\w+ \s* (?: [(:（：] .* )? $
+    | (?: print | input ) （
     | (?: else|try|finally|pass|break|continue|return ) \s* :? \s* $
     | Traceback\ \(most\ recent | File\ " | \w*(?:Error|Exception|Warning):\ | -{4,} | ={4,}
     | \d{4}-\d\d-\d\d[T\ ]\d | (?: [~.]*/ | [A-Za-z]:\\ | https?:// ) \S* \s* (?: [:#(\[] | $ )
@@ -139,75 +142,28 @@ _STATEMENT = re.compile(
 )
 """Lines that are code whatever words they contain: their beginning cannot begin a sentence."""
 
+_PARTICLE = re.compile(r"""[)\]}"']\s?[をがのはにでとかもへ的怎是中里转求按为报]""")
+"""Grammar right after a bracket or quote: the code before it is quoted by a sentence."""
+
 _BLOCK = re.compile(
-    r"\s*(?:async +)?(?:if|elif|while|with|except|for|def|class|else|try|finally)\b[^:\n]*:\s*$"
+    r"\s*(?:async +)?(?:if|elif|while|with|except|for|def|class|else|try|finally)\b[^:：\n]*[:：]\s*$"
 )
 _DOCUMENT = ("%", "!", "?", "`" * 3, "#", "**", ">", "|", "<", '"' * 3, "'" * 3, '""', "''")
 """A cell that opens like this is a magic, a comment, a string, or markdown in the wrong cell."""
 
-_COMMANDS = frozenset(
-    [
-        "pip",
-        "pip3",
-        "conda",
-        "mamba",
-        "git",
-        "ls",
-        "cd",
-        "cp",
-        "mv",
-        "rm",
-        "mkdir",
-        "rmdir",
-        "pwd",
-        "echo",
-        "sudo",
-        "apt",
-        "apt-get",
-        "brew",
-        "wget",
-        "curl",
-        "docker",
-        "ipython",
-        "jupyter",
-        "npm",
-        "chmod",
-        "chown",
-        "tar",
-        "unzip",
-        "timeit",
-        "grep",
-        "sed",
-        "awk",
-        "ssh",
-        "nohup",
-        "kaggle",
-    ]
+_COMMAND = re.compile(
+    r"""\s*(?:
+      (?: pip3?|conda|mamba|git|ls|cd|cp|mv|rm|mkdir|rmdir|pwd|echo|sudo|apt|apt-get|brew|wget|curl
+        | docker|ipython|jupyter|npm|chmod|chown|tar|unzip|timeit|grep|sed|awk|ssh|nohup|kaggle ) (?!\S)
+    | (?: python3?|cat|kill|source|export|time|who|whos|head|tail|bash|sh|make|run|history )
+      (?: \s+\S+ )? (?: \s*$ | \s+(?:-|\S*/|\S+\.\w|\w+=) | \s.*\s--?\w )
+    )""",
+    re.VERBOSE,
 )
-"""Shell and IPython commands that people type without ``!`` or ``%``, and that are no words."""
+"""Shell and IPython commands that people type without ``!`` or ``%``.
 
-_WORDY_COMMANDS = frozenset(
-    [
-        "python",
-        "python3",
-        "cat",
-        "kill",
-        "source",
-        "export",
-        "time",
-        "who",
-        "whos",
-        "head",
-        "tail",
-        "bash",
-        "sh",
-        "make",
-        "run",
-        "history",
-    ]
-)
-"""The same, but these begin sentences, too: a command only when short or with an option or path."""
-_ARGUMENT = re.compile(r"\s(?:-{1,2}\w|[\w.~*-]*/|[\w*-]+\.\w|\w+=|\d+\s*$)")
+Those of the second kind begin sentences, too: commands only when short or with an option or path.
+"""
 
 _MARKS = re.compile(
     r"""
@@ -223,13 +179,16 @@ _MARKS = re.compile(
     re.VERBOSE,
 )
 
-_REQUESTS = frozenset(
-    "plot show describe summarize summarise explain visualize visualise analyze analyse compute"
-    " calculate compare zeig zeige beschreibe erkläre berechne vergleiche analysiere zeichne"
-    " montre affiche décris explique calcule trace résume muestra explica calcula compara grafica"
-    " analiza resume mostra mostre explique calcule".split()  # noqa: SIM905
+_REQUEST = re.compile(
+    r"""\s*(?:
+      plot|show|describe|summari[sz]e|explain|visuali[sz]e|analy[sz]e|compute|calculate|compare
+    | zeige?|beschreibe|erkläre|berechne|vergleiche|analysiere|zeichne
+    | montre|affiche|décris|explique|calcule|trace|résume
+    | muestra|explica|calcula|compara|grafica|analiza|resume
+    )\b""",
+    re.VERBOSE | re.IGNORECASE,
 )
-"""First words that make a prompt of two words. The languages not named here need no such help."""
+"""First words that make a prompt of two words, in languages where two could be a typing error."""
 
 _KEYWORDS = frozenset([*keyword.kwlist, "print", "exec"])
 _SPACELESS = re.compile(
@@ -292,28 +251,21 @@ def _weigh(line: str) -> tuple[float, float]:
     """The weight of plain language and of code in one line without strings and comments."""
     code = float(len(_MARKS.findall(line)))
     chunks = _SPACE.split(line.strip())
-    if _STATEMENT.match(line) or _is_command(chunks, line):
+    if (_STATEMENT.match(line) and not _PARTICLE.search(line)) or _COMMAND.match(line):
         return 0, code + 3
     if _BLOCK.match(line):
         code += 3
     if chunks[0] in _KEYWORDS:
         code += 1
-    prose = 0.4 * len(_SPACELESS.findall(line))
+    prose = 0.5 * len(_SPACELESS.findall(line))
     before = ""
     for chunk in chunks:
         word = _plain_word(chunk)
         prose += _beside(before, word)
         before = "" if chunk.endswith(_STOPS) else word
     if prose:
-        prose += line.rstrip().endswith(_ENDS) + (chunks[0].lower() in _REQUESTS)
+        prose += line.rstrip().endswith(_ENDS) + (_REQUEST.match(line) is not None)
     return prose, code
-
-
-def _is_command(chunks: list[str], line: str) -> bool:
-    first = chunks[0]
-    if first in _WORDY_COMMANDS:
-        return len(chunks) < 3 or _ARGUMENT.search(line) is not None
-    return first in _COMMANDS
 
 
 def _beside(before: str, word: str) -> float:
@@ -339,16 +291,17 @@ def _plain_word(chunk: str) -> str:
 
 _SPECIAL = re.compile(
     r"""
-      ^[ \t]* (?: %{1,2}\w | ! | \?{1,2}\S | [/,;][A-Za-z_] | [%\w.*\[\]]*[%*\]]\S*\?{1,2}[ \t]*$ ) .* $
+      ^[ \t]* (?: %{1,2}\w | ! | \?{1,2}\S | [/,;][A-Za-z_] ) .* $
+    | ^[ \t]* [%\w.*\[\]]{0,99} [%*\]] [\w.*]{0,99} \?{1,2} [ \t]* $
     | (?<== )\ * [%!] \w .* $
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_HELP = re.compile(r"^([ \t]*[\w.]+)\?{1,2}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
+_HELP = re.compile(r"^([ \t]*[\w.]++)\?{1,2}(?=[ \t]*(?:#.*)?$)", re.MULTILINE)
 _PROMPT_SIGNS = re.compile(r"^[ \t]*(?:>>>|\.\.\.(?=[ \n])|In \[\d*\]:|\.{3,}:)[ ]?", re.MULTILINE)
 _GRAMMAR = re.compile(
-    "[请吗呢哪谁怎吧]|什么|多少|如何|为什么|计算|显示|列出|画出|找出|比较|预测|分析"
-    "|ください|して|です|ます|何|誰|いつ|どこ|なの"
+    "[请吗呢哪谁怎吧按把帮]|是(?!否)|什么|多少|如何|为什么|一下|计算|显示|列出|画出|找出|比较|预测|分析"
+    "|を|ください|して|です|ます|何|誰|いつ|どこ|なの|とは|には|たい$|せよ$"
 )
 """Pieces of Chinese and Japanese sentences that names of variables lack."""
 _NAME_LENGTH = 8
@@ -357,41 +310,61 @@ _NAME_LENGTH = 8
 
 def _is_python(source: str) -> bool:
     """True when Python, or IPython after its special lines, accepts ``source`` as code."""
-    return _parses(source) or _parses(_plain_python(source))
+    if _parses(source):
+        return True
+    plain = _plain_python(source)
+    return plain != source and _parses(plain)
 
 
 def _plain_python(source: str) -> str:
     """``source`` without prompt signs, and with IPython's special lines made into expressions."""
-    text = dedent(_PROMPT_SIGNS.sub("", source))
+    text = dedent(_PROMPT_SIGNS.sub("", dedent(source)))
     return _HELP.sub(r"\1", _SPECIAL.sub("0", text))
 
 
 def _parses(source: str) -> bool:
+    """True when ``ast.parse`` accepts ``source`` and it says more than a sentence in Han or kana.
+
+    The parser gives up with ``MemoryError`` on a line of some 1,600 plain words; what it cannot
+    read is not Python.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    except (RecursionError, MemoryError):
-        return True
-    return not _only_sentences(tree.body)
+    return not _only_says(tree)
 
 
-def _only_sentences(body: list[ast.stmt]) -> bool:
-    """True for bare names, at least one of them a sentence in a script without spaces."""
-    names = [_bare_name(statement) for statement in body]
-    return all(names) and any(
-        _SPACELESS.search(name) and (len(name) >= _NAME_LENGTH or _GRAMMAR.search(name))
-        for name in names
+_SPOKEN = (
+    *(ast.Expr, ast.AnnAssign, ast.Tuple, ast.Name, ast.Attribute, ast.Constant),
+    *(ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context),
+)
+
+
+def _only_says(tree: ast.Module) -> bool:
+    """True for expressions that call nothing and have a sentence in Han or kana for a name.
+
+    ASCII dots, commas, hyphens and comparisons stand in such sentences, too; a colon makes
+    the sentence before it an annotated name.
+    """
+    nodes = [node for statement in tree.body for node in ast.walk(statement)]
+    return (
+        all(isinstance(node, _SPOKEN) for node in nodes)
+        and not any(isinstance(node, ast.AnnAssign) and node.value for node in nodes)
+        and any(_is_sentence(_name(node)) for node in nodes)
     )
 
 
-def _bare_name(statement: ast.stmt) -> str:
-    """The name that is all of ``statement`` (``name`` or ``name: anything``), else nothing."""
-    match statement:
-        case (
-            ast.Expr(value=ast.Name(id=name)) | ast.AnnAssign(target=ast.Name(id=name), value=None)
-        ):
+def _name(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
     return ""
+
+
+def _is_sentence(name: str) -> bool:
+    if not _SPACELESS.search(name):
+        return False
+    return len(name) >= _NAME_LENGTH or _GRAMMAR.search(name) is not None
