@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..agent.events import FileChange
+from ..sandbox.workspace import Workspace
 
 ENTRIES = 10_000
 """Entries looked at, nearest to the top first; what lies beyond is not reported (about 40 ms)."""
@@ -98,6 +99,20 @@ class Snapshot:
     """The folders looked at, relative to the workspace, each with all its entries."""
 
     folders: Mapping[str, Mapping[str, Seen]]
+
+
+class WorkspaceFiles:
+    """Sees which files of ``workspace`` changed since it was last asked; nothing, the first time."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._folder = workspace.folder
+        self._last: Snapshot | None = None
+
+    def changes(self) -> tuple[FileChange, ...]:
+        """What differs from the look before, by path."""
+        now = snapshot(self._folder)
+        before, self._last = self._last, now
+        return changes(before, now) if before is not None else ()
 
 
 def snapshot(folder: Path, limit: int = ENTRIES) -> Snapshot:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,10 @@ class InnerKernel:
     ``on_death`` is called once per start, on the event loop, however the
     kernel ended.  ``start`` may be called before a loop runs; deaths are told
     from ``attach`` on.
+
+    ``key`` signs the messages of the current inner kernel, ``endpoints`` are
+    its sockets by channel; both are new with each start.  ``spool`` is a folder
+    below ``state_dir`` that it can read and not write; it stays, if not empty.
     """
 
     def __init__(
@@ -63,8 +68,7 @@ class InnerKernel:
         self._settings = settings
         self._workspace = workspace
         self._on_death = on_death
-        self._state = state_dir
-        self.spool = state_dir / "spool"
+        self.spool = state_dir.resolve() / "spool" / secrets.token_hex(4)
         self.key = b""
         self.endpoints: Mapping[str, str] = {}
         self._interpreter: Interpreter | None = None
@@ -92,7 +96,7 @@ class InnerKernel:
         if self._interpreter is None:
             self._interpreter = find(self._settings.inner_kernel)
         self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        runtime = self._new_runtime()
+        runtime = _new_runtime()
         try:
             self._running = sandbox.start(self._launch(self._interpreter, runtime))
         except BaseException:
@@ -145,19 +149,11 @@ class InnerKernel:
         if self._running is not None:
             self._running.end()
             self._running = None
+        with suppress(OSError):
+            self.spool.rmdir()  # stays when something was spooled
 
     async def _tell_death(self, running: Sandboxed) -> None:
         self._on_death(await running.wait())
-
-    def _new_runtime(self) -> Path:
-        """A private folder whose sockets' paths are short enough."""
-        place = self._state
-        if len(os.fsencode(place)) + len("/run-12345678/k-1") > SOCKET_PATH:
-            place = Path("/tmp")  # noqa: S108 - mkdtemp below makes a private folder in it
-        runtime = Path(tempfile.mkdtemp(prefix="run-", dir=place)).resolve()
-        for folder in ("tmp", "home"):
-            (runtime / folder).mkdir(mode=0o700)
-        return runtime
 
     def _launch(self, interpreter: Interpreter, runtime: Path) -> Launch:
         settings = self._settings
@@ -184,10 +180,21 @@ class InnerKernel:
             env=_environment(interpreter, limits, runtime),
             workspace=self._workspace,
             runtime=runtime,
-            spool=self.spool.resolve(),
+            spool=self.spool,
             interpreter_paths=interpreter.folders,
             limits=limits,
         )
+
+
+def _new_runtime() -> Path:
+    """A private folder on a local disk, with short enough paths for sockets."""
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) + len("/codeact-12345678/k-1") > SOCKET_PATH:
+        place = "/tmp"  # noqa: S108 - the folder made in it is private
+    runtime = Path(tempfile.mkdtemp(prefix="codeact-", dir=place)).resolve()
+    for folder in ("tmp", "home"):
+        (runtime / folder).mkdir(mode=0o700)
+    return runtime
 
 
 def _environment(interpreter: Interpreter, limits: Limits, runtime: Path) -> dict[str, str]:
