@@ -20,7 +20,7 @@ from ..agent.budget import estimate, message_tokens
 from ..agent.events import AskModel, Message, ModelFailed, ModelReplied, Usage
 from ..agent.ports import Display
 from ..config import Settings
-from ..errors import CodeActError, UnknownModel
+from ..errors import CodeActError, ConfigError, UnknownModel
 from .endpoint import Endpoint, resolve
 from .failures import from_exception, from_status, malformed, timed_out, unknown_model
 from .local import model_names
@@ -106,16 +106,16 @@ class EndpointModel:
         called once more: the deltas shown before are void.
         """
         start = time.monotonic()
+        seconds = self._settings.turn_timeout
         try:
             link = await self._open()
-            async with asyncio.timeout(self._settings.turn_timeout) as limit:
-                reply = await self._ask(link, ask, display)
+            try:
+                async with asyncio.timeout(seconds):
+                    reply = await self._ask(link, ask, display)
+            except TimeoutError:
+                raise timed_out(link.endpoint, seconds) from None
         except CodeActError as error:
             return _failed(error, start)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return _failed(timed_out(link.endpoint, self._settings.turn_timeout), start)
         return replace(reply, seconds=time.monotonic() - start)
 
     async def aclose(self) -> None:
@@ -135,20 +135,14 @@ class EndpointModel:
     def _connect(self) -> _Link:
         """Find the endpoint and import the client: up to seconds, so in a thread."""
         endpoint = self._find(self._settings, self._environ)
-        import openai
-
-        timeout = openai.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        client = openai.AsyncOpenAI(
-            api_key=endpoint.key or "none",
-            base_url=endpoint.base_url,
-            timeout=timeout,
-            max_retries=0,
-            default_headers=dict.fromkeys(_withheld(endpoint), openai.Omit()),  # type: ignore[arg-type]
-            # A proxy cannot reach this machine's loopback.
-            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
-            if endpoint.local
-            else None,
-        )
+        try:
+            client = _client(endpoint)
+        except Exception as error:  # a proxy or certificate file from the environment, for example
+            raise ConfigError(
+                f"The HTTP client cannot be set up: {error}.",
+                remedy="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE, and that the "
+                "package openai is installed.",
+            ) from None
         secrets = secret_values(self._environ, endpoint.key)
         images = self._settings.images
         return _Link(endpoint, client, RequestBuilder(endpoint.model, images=images, known=secrets))
@@ -204,7 +198,7 @@ class EndpointModel:
             raise AttemptFailed(
                 from_status(error.status_code, headers, error.body, link.endpoint)
             ) from None
-        except openai.APIConnectionError as error:
+        except Exception as error:  # what of the HTTP stack comes through differs by release
             raise AttemptFailed(from_exception(error, link.endpoint)) from None
         return stream.response
 
@@ -231,6 +225,23 @@ class _Shown:
     def delta(self, text: str) -> None:
         self.anything = True
         self._display.delta(text)
+
+
+def _client(endpoint: Endpoint) -> AsyncOpenAI:
+    import openai
+
+    timeout = openai.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return openai.AsyncOpenAI(
+        api_key=endpoint.key or "none",
+        base_url=endpoint.base_url,
+        timeout=timeout,
+        max_retries=0,
+        default_headers=dict.fromkeys(_withheld(endpoint), openai.Omit()),  # type: ignore[arg-type]
+        # A proxy cannot reach this machine's loopback.
+        http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
+        if endpoint.local
+        else None,
+    )
 
 
 def _withheld(endpoint: Endpoint) -> tuple[str, ...]:

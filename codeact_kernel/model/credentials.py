@@ -99,7 +99,7 @@ def unset_setting(name: str) -> bool:
 def check_private(file: Path | None = None) -> None:
     """Raise ``ConfigError`` if the configuration file holds a key and others can read it."""
     for path in [file] if file else [config_file(), config_file().with_suffix(".py")]:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # what cannot be read gave no key
             if _shared(path) and _KEY_SETTING in path.read_text("utf-8", "replace"):
                 raise _exposed(path)
 

@@ -31,7 +31,7 @@ _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum (context|model) length"
     r"|(context (length|size|window|limit)|n_ctx).{0,80}(exceed|overflow|too (long|large))"
     r"|(exceed|longer than|greater than|overflow|must have less|larger than).{0,80}"
-    r"(context|max(imum)? (number of )?(input )?tokens|model'?s max)"
+    r"(context[ _](length|size|window|limit)|max(imum)? (number of )?(input )?tokens|model'?s max)"
     r"|context length of only|prompt is too long|inputs? (is|are) too long|too many tokens"
     r"|reduce the length of the (messages|prompt|input)|tokens.{0,20} must be <=",
     re.IGNORECASE | re.DOTALL,
@@ -57,7 +57,8 @@ def from_status(
     words, everything = _message(body), _everything(body)
     after = retry_after(headers)
     said = f" It says: {words}" if words else ""
-    if status == 413 or _TOO_LONG.search(everything):
+    # "Rate limit exceeded: maximum tokens per minute" is about time, not size.
+    if status == 413 or (status != 429 and _TOO_LONG.search(everything)):
         return Failure(
             ContextTooLong(
                 f"The conversation is too long for {endpoint.model}.{said}",

@@ -485,6 +485,29 @@ async def test_what_an_endpoint_can_do_wrong_is_said_in_a_sentence(
     assert (await answered(model, screen)).text == "Works again."
 
 
+async def test_an_error_whose_body_breaks_off_is_tried_again(
+    serve: ServeScript, start: Start
+) -> None:
+    broken = Reply(status=500, body="x" * 1000, drop_after=10)
+    model, screen, waits = start(serve([broken, "Now."]))
+    assert (await answered(model, screen)).text == "Now."
+    assert len(waits.seconds) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
+)
+async def test_an_environment_that_no_client_can_work_with_is_said(
+    start: Start, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    model, screen, _ = start("https://api.invalid/v1")
+    reply = await failed(model, screen)
+    assert reply.kind == "ConfigError"
+    assert variable in reply.message
+
+
 async def test_an_unknown_model_is_answered_with_those_there_are(
     serve: ServeScript, start: Start
 ) -> None:

@@ -80,6 +80,8 @@ def test_unknown_models_are_recognised(status: int, body: object) -> None:
         (408, "", EndpointUnreachable, True),
         (418, None, MalformedReply, False),
         (429, {"error": {"message": "Rate limit reached"}}, RateLimited, True),
+        (429, {"error": {"message": "Limit exceeded: maximum tokens per minute"}}, RateLimited, True),
+        (502, "Post: context deadline exceeded, context canceled", EndpointUnreachable, True),
         (429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}, RateLimited, False),
         (500, "Internal Server Error", EndpointUnreachable, True),
         (503, {"error": {"message": "Loading model"}}, EndpointUnreachable, True),
