@@ -35,7 +35,7 @@ Show a table by region and a chart by month."""
 USER_CODE = """\
 # Your own Python works on the same variables: `monthly` was made by the steps above.
 focus = monthly.sum().idxmax()
-monthly[focus].round(-2).tail(6)"""
+monthly[focus].astype(int).tail(6)"""
 
 SECOND_PROMPT = """\
 Take the region in `focus`: which products gained and which lost in the second half of the year?"""
@@ -49,8 +49,11 @@ import pandas as pd
 
 sales = pd.read_csv("sales.csv", parse_dates=["order_date"], keep_default_na=False)
 print(sales.head().to_string())
-sales["revenue"] = sales["units"] * sales["unit_price"].astype(float)
-sales.groupby("region")["revenue"].sum()
+
+revenue = {}
+for region, units, price in zip(sales["region"], sales["units"], sales["unit_price"]):
+    revenue[region] = revenue.get(region, 0.0) + units * float(price)
+revenue
 ```""",
     """\
 The price column holds text that is no plain number. I'll look at what is in there before I convert it.
@@ -67,27 +70,27 @@ Thousands separators can be removed; a price that is missing cannot be guessed, 
 ```python
 import matplotlib.pyplot as plt
 
-sales["price"] = pd.to_numeric(sales["unit_price"].str.replace(",", ""), errors="coerce")
+sales["price"] = pd.to_numeric(sales["unit_price"].astype(str).str.replace(",", ""), errors="coerce")
 priced = sales.dropna(subset=["price"]).copy()
 priced["revenue"] = priced["units"] * priced["price"]
 print(f"{len(sales) - len(priced)} orders without a price are left out of {len(sales)}.")
 
-by_region = priced.groupby("region")["revenue"].agg(["sum", "count"]).sort_values("sum", ascending=False)
-by_region.columns = ["revenue", "orders"]
+by_region = priced.groupby("region")["revenue"].agg(["sum", "count"])
+by_region = by_region.set_axis(["revenue", "orders"], axis=1).sort_values("revenue", ascending=False)
 by_region["share"] = by_region["revenue"] / by_region["revenue"].sum()
 print(f"Most revenue: {by_region.index[0]}, {by_region['share'].iloc[0]:.0%} of the total.")
 
-monthly = priced.pivot_table(
-    index=priced["order_date"].dt.to_period("M"), columns="region", values="revenue", aggfunc="sum", fill_value=0
-)
-axes = (monthly[by_region.index] / 1000).plot(kind="bar", stacked=True, figsize=(8, 3.6), width=0.8)
+month = priced["order_date"].dt.to_period("M").rename("month")
+monthly = priced.groupby([month, "region"])["revenue"].sum().unstack(fill_value=0)
+thousands = monthly[by_region.index] / 1000
+axes = thousands.plot(kind="bar", stacked=True, figsize=(8, 3.6), width=0.8)
 axes.set(xlabel="", ylabel="revenue, thousands", title="Revenue by month and region")
 axes.legend(title="", ncols=4, frameon=False, loc="upper left")
-axes.set_ylim(0, monthly.sum(axis=1).max() / 1000 * 1.2)
+axes.set_ylim(0, thousands.sum(axis=1).max() * 1.2)
 axes.spines[["top", "right"]].set_visible(False)
 plt.tight_layout()
 plt.show()
-by_region.round({"revenue": 0, "share": 3})
+by_region.astype({"revenue": int}).round({"share": 3})
 ```""",
     """\
 The table ranks the regions by revenue, and the chart shows each month with the regions stacked; the leader and its share are printed above the chart.
@@ -107,22 +110,22 @@ I'll compare the two halves of the year, product by product, for that region.
 ```python
 mine = priced[priced["region"] == focus]
 half = mine["order_date"].dt.month.gt(6).map({False: "first half", True: "second half"})
-change = mine.pivot_table(index="product", columns=half, values="revenue", aggfunc="sum", fill_value=0)
-change = change.reindex(columns=["first half", "second half"], fill_value=0)
+change = mine.groupby(["product", half])["revenue"].sum().unstack()
+change = change.reindex(columns=["first half", "second half"]).fillna(0).rename_axis(columns=None)
 change["change"] = change["second half"] - change["first half"]
-change = change.sort_values("change", ascending=False)
+change = change.sort_values("change", ascending=False).astype(int)
 change.to_csv("second_half.csv")
 
 print(f"{focus}: gained most {change.index[0]}, lost most {change.index[-1]}.")
-axes = (change["change"][::-1] / 1000).plot(
-    kind="barh", figsize=(8, 2.8), color=["#2a7f62" if value >= 0 else "#c0562f" for value in change["change"][::-1]]
-)
+bars = change["change"][::-1] / 1000
+colours = ["#2a7f62" if value >= 0 else "#c0562f" for value in bars]
+axes = bars.plot(kind="barh", figsize=(8, 2.8), color=colours)
 axes.axvline(0, color="black", linewidth=0.8)
 axes.set(xlabel="change in revenue, thousands", ylabel="", title=f"{focus}: second half against first half")
 axes.spines[["top", "right"]].set_visible(False)
 plt.tight_layout()
 plt.show()
-change.round(0)
+change
 ```""",
     """\
 The chart shows, for the region in `focus`, how much each product's revenue changed from the first half of the year to the second; green gained, red lost. The biggest gain and the biggest loss are named above it, and the figures are in `second_half.csv`.
@@ -149,7 +152,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO
     recording = {
         "v": 1,
-        "model": "recorded model",
+        "model": "demo",
         "turns": [
             {"prompt": FIRST_PROMPT, "replies": FIRST_REPLIES},
             {"prompt": SECOND_PROMPT, "replies": SECOND_REPLIES},

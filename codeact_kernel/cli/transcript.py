@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 QUIET = 30.0
 """Seconds without a line after which a plain transcript says that work goes on."""
 
-_SHOWN_LINES = 24
+_FIRST_LINES, _LAST_LINES = 16, 4
 _SHOWN_COLUMNS = 400
 _TERMINAL = re.compile(
     r"(\x1b\[[0-9;:]*m)"  # colour, which is kept
@@ -69,7 +70,9 @@ class Transcript:
         self._doing = ""
         self._started = self._last_line = self._clock()
         self._held, self._held_style = "", ""
-        self._shown = self._hidden = 0
+        self._shown = 0
+        self._latest: deque[Text] = deque()
+        self._hidden = 0
 
     def __enter__(self) -> Transcript:
         if self._console.is_terminal:
@@ -132,7 +135,8 @@ class Transcript:
         if title:
             self._line(self._text(title, "bold"))
         code = Syntax("", "python", theme="ansi_dark").highlight(printable(source).rstrip())
-        self._block(code.split("\n"), "│ ", "green")
+        for line in code.split("\n"):
+            self._line(self._text("│ ", "green").append_text(line))
 
     def message(self, message: Mapping[str, Any]) -> None:
         """One message that the kernel published while the cell runs."""
@@ -162,7 +166,7 @@ class Transcript:
         self._finish_output()
         if self._live is not None:
             self._live.stop()
-        self._console.print(self._ansi(printable(question)), end="")
+        self._console.print(self._text(printable(question)), end="")
         try:
             return await _read_line(hidden)
         finally:
@@ -239,12 +243,25 @@ class Transcript:
         self._print_output(lines, style)
 
     def _print_output(self, lines: list[str], style: str) -> None:
-        room = max(0, _SHOWN_LINES - self._shown)
-        self._shown += len(lines)
-        self._hidden += max(0, len(lines) - room)
-        # What a carriage return overwrote was a progress bar's earlier state.
-        latest = (line.rstrip("\r").rpartition("\r")[2][:_SHOWN_COLUMNS] for line in lines[:room])
-        self._block((self._ansi(printable(line)) for line in latest), "  ", style)
+        """Print the first lines of an output; of the others keep the last, to show them at its end."""
+        for number, line in enumerate(lines):
+            if self._shown < _FIRST_LINES:
+                self._shown += 1
+                self._line(self._output_line(line, style))
+            elif number >= len(lines) - _LAST_LINES:
+                self._latest.append(self._output_line(line, style))
+            else:
+                self._hidden += 1
+        while len(self._latest) > _LAST_LINES:
+            self._latest.popleft()
+            self._hidden += 1
+
+    def _output_line(self, line: str, style: str) -> Text:
+        from rich.text import Text
+
+        # What a carriage return overwrote was an earlier state, of a progress bar for example.
+        latest = line.rstrip("\r").rpartition("\r")[2][:_SHOWN_COLUMNS]
+        return self._text("  ", style).append_text(Text.from_ansi(printable(latest)))
 
     def _print_held(self) -> None:
         if self._held:
@@ -254,17 +271,11 @@ class Transcript:
     def _finish_output(self) -> None:
         self._print_held()
         if self._hidden:
-            self._line(self._text(f"  … {self._hidden} more lines", "dim"))
+            self._line(self._text(f"  … {self._hidden} lines more", "dim"))
+        for line in self._latest:
+            self._line(line)
+        self._latest.clear()
         self._shown = self._hidden = 0
-
-    def _block(self, lines: Iterable[Text], margin: str, style: str) -> None:
-        for line in lines:
-            self._line(self._text(margin, style).append_text(line))
-
-    def _ansi(self, text: str) -> Text:
-        from rich.text import Text
-
-        return Text.from_ansi(text)
 
     def _text(self, text: str, style: str = "") -> Text:
         from rich.text import Text
