@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ..agent.events import EnvironmentLost, FileChange, RunStep, StepError, StepFinished, StepStatus
@@ -12,6 +13,7 @@ from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from .capture import Capture
 from .environment import Environment
+from .files import Snapshot, changes, snapshot
 from .request import Lost, Outcome, Reply, new_request, watch
 from .wire import Message
 
@@ -24,12 +26,6 @@ class StepOutput(Protocol):
 
     async def close(self) -> str | None:
         """Show what is pending; returns the file that holds the full text, if it was too long."""
-
-
-class FileWatch(Protocol):
-    """Sees which files of the workspace changed since it was last asked."""
-
-    def changes(self) -> Sequence[FileChange]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +46,14 @@ class StepExecutor:
         environment: Environment,
         limits: StepLimits,
         *,
-        files: FileWatch,
+        folder: Path,
         request: StepRequest,
         output: Callable[[RunStep], StepOutput],
     ) -> None:
         self._environment = environment
         self._limits = limits
-        self._files = files
+        self._folder = folder
+        self._files: Snapshot | None = None
         self._request = request
         self._output = output
 
@@ -67,7 +64,8 @@ class StepExecutor:
         the grace period, its environment is killed and a fresh one started.
         """
         await self._environment.ready()
-        self._files.changes()
+        if self._files is None:
+            self._files = snapshot(self._folder)
         self._environment.inner.reset_peak()
         request = new_request(
             self._request.session,
@@ -144,12 +142,17 @@ class StepExecutor:
             error=error,
             seconds=seconds,
             peak_memory=peak,
-            files=tuple(self._files.changes()),
+            files=self._changes(),
             stdout_bytes=capture.stdout.bytes,
             spooled=spooled,
             notice=death.sentence if death else notice,
         )
         return finished if death is None else lost(death, finished)
+
+    def _changes(self) -> tuple[FileChange, ...]:
+        """What changed in the workspace since the step before ended, or the turn began."""
+        before, self._files = self._files, snapshot(self._folder)
+        return changes(before, self._files) if before is not None else ()
 
 
 def _status(outcome: Outcome, shown: StepError | None) -> tuple[StepStatus, StepError | None]:

@@ -50,6 +50,7 @@ class Routing:
         self._wake = asyncio.Event()
         self._cell: Cell | None = None
         self._cell_header = b"{}"
+        self._cell_session: str | None = None
         self._count = 0
         self._notice = ""
         self._subshells = Subshells()
@@ -110,11 +111,14 @@ class Routing:
             message = self._queue.popleft()
             if message.type == "execute_request":
                 await self._execute(message)
+            elif message.type == "kernel_info_request":
+                await self._answer_kernel_info("shell", message)
             else:
                 self._forward("shell", message)
 
     async def _execute(self, message: Message) -> None:
         self._cell_header = message.frames[0]
+        self._cell_session = message.header.get("session")
         try:
             prompt = self._turns.prompt_of(message)
             if prompt is not None or not self._environment.is_ready:
@@ -161,7 +165,7 @@ class Routing:
                 )
                 self._front.status("idle", message.frames[0])
             else:
-                self._forward("shell", message)
+                self._queue.append(message)
 
     def _tell_notice(self, message: Message) -> None:
         self._front.publish(
@@ -246,7 +250,19 @@ class Routing:
     # --- answered here ------------------------------------------------------------------
 
     def _kernel_info(self, channel: RequestChannel, message: Message) -> None:
-        self._spawn(self._answer_kernel_info(channel, message))
+        """Answer at once, unless the same client waits for a cell on this channel.
+
+        A client sees its own requests answered in order, as by any kernel; one
+        that has just come (a reloaded page, the server's check) must not wait
+        for what others run.
+        """
+        sessions = {m.header.get("session") for m in self._queue}
+        if self._cell is not None:
+            sessions.add(self._cell_session)
+        if channel == "shell" and message.header.get("session") in sessions:
+            self._queue.append(message)
+        else:
+            self._spawn(self._answer_kernel_info(channel, message))
 
     async def _answer_kernel_info(self, channel: RequestChannel, message: Message) -> None:
         try:
@@ -292,7 +308,11 @@ class Routing:
 
 
 def kernel_info(inner: Json) -> Json:
-    """Our ``kernel_info_reply``: the inner kernel's language and features under our name."""
+    """Our ``kernel_info_reply``.
+
+    Implementation and version are the inner kernel's, for what a client may
+    do with IPython it may do here; that there is more says ``codeact``.
+    """
     from .. import __version__
 
     language = inner.get("language_info")
@@ -300,11 +320,12 @@ def kernel_info(inner: Json) -> Json:
     return {
         "status": "ok",
         "protocol_version": "5.4",
-        "implementation": "codeact",
-        "implementation_version": __version__,
+        "implementation": str(inner.get("implementation", "ipython")),
+        "implementation_version": str(inner.get("implementation_version", "")),
         "language_info": language if isinstance(language, dict) else {},
         "banner": f"CodeAct {__version__}: cells may be Python or plain language.\n"
         + str(inner.get("banner", "")),
         "help_links": [],
+        "codeact": {"version": __version__},
         "supported_features": [str(f) for f in features] if isinstance(features, list) else [],
     }

@@ -15,7 +15,6 @@ from ..agent.state import Phase
 from ..config import Settings
 from ..environment.environment import Environment
 from ..environment.executor import StepExecutor, StepRequest, lost
-from ..environment.files import WorkspaceFiles
 from ..environment.introspect import variables
 from ..environment.request import Lost, Reply, new_request, watch
 from ..environment.wire import Json, Message, new_id
@@ -117,7 +116,7 @@ class Turns:
         executor = StepExecutor(
             self.environment,
             StepLimits(seconds=self.settings.step_timeout),
-            files=WorkspaceFiles(self.workspace),
+            folder=self.workspace.folder,
             request=StepRequest(
                 session=self.front.session,
                 idents=message.idents,
