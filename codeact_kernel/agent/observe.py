@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .events import EnvironmentLost, FileChange, Image, StepError, StepFinished
@@ -12,8 +13,14 @@ from .text import clip, plain, sendable, shares
 CHARACTERS_PER_TOKEN = 4
 _FILES_SHOWN = 20
 _FRAME = re.compile(r"(?:File |Cell In|Input In|[~/.\w-]+\.py\b).*")
-_LIBRARY_FRAME = re.compile(r"(?:File )?.*(?:site-packages|dist-packages|/lib(?:64)?/python\d).*")
-_SOURCE_LINE = re.compile(r"\s*\d+(?:\s|$)")
+_LIBRARY_FRAME = re.compile(
+    r"(?:File )?.*(?:site-packages|dist-packages|/lib(?:64)?/python\d|\.py[xi]:|\.pxi:).*"
+)
+_SOURCE_LINE = re.compile(r"\s*(?:\d+|\(\.\.\.\))(?:\s|$)")
+_NO_SOURCE = "'Could not get source, probably due dynamically evaluated source code.'"
+_SAME_FRAME = 3
+"""How often a frame is shown that recursion repeats."""
+
 _RULE = re.compile(r"-{20,}\s*")
 
 
@@ -127,10 +134,11 @@ def _where(outcome: StepFinished) -> str:
 
 
 def _error(error: StepError) -> str:
+    lines = _trimmed(plain(error.traceback).strip("\n").split("\n"))
+    kept = "\n".join(_without_repeats(lines)).strip("\n")
+    named = re.search(rf"^{re.escape(error.name)}(?::|$)", kept, re.MULTILINE)
     last = plain(f"{error.name}: {error.value}" if error.value else error.name)
-    lines = plain(error.traceback).strip("\n").split("\n")
-    kept = "\n".join(_trimmed(lines)).strip("\n")
-    return kept if last.split("\n", 1)[0] in kept else f"{kept}\n{last}".strip("\n")
+    return kept if named else f"{kept}\n{last}".strip("\n")
 
 
 def _trimmed(lines: list[str]) -> Iterator[str]:
@@ -141,9 +149,39 @@ def _trimmed(lines: list[str]) -> Iterator[str]:
             continue
         if _FRAME.match(line):
             library = _LIBRARY_FRAME.match(line) is not None
-        elif library and (_SOURCE_LINE.match(line) or not line.strip()):
+        elif library and (_SOURCE_LINE.match(line) or _NO_SOURCE in line or not line.strip()):
             continue
         yield line
+
+
+def _without_repeats(lines: Iterable[str]) -> Iterator[str]:
+    """Frames that recursion repeats are shown a few times, then counted."""
+    seen: Counter[str] = Counter()
+    left_out = 0
+    for frame in _frames(lines):
+        text = "\n".join(frame).rstrip()
+        seen[text] += 1
+        if _FRAME.match(frame[0]) and seen[text] > _SAME_FRAME:
+            left_out += 1
+            continue
+        if left_out:
+            yield f"[... {left_out:,} repeated frames left out ...]"
+            left_out = 0
+        yield from frame
+    if left_out:
+        yield f"[... {left_out:,} repeated frames left out ...]"
+
+
+def _frames(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Runs of lines that begin with a frame's first, or after a blank line."""
+    frame: list[str] = []
+    for line in lines:
+        if frame and (_FRAME.match(line) or (line and not frame[-1].strip())):
+            yield frame
+            frame = []
+        frame.append(line)
+    if frame:
+        yield frame
 
 
 def _not_sent(images: tuple[Image, ...]) -> str:

@@ -17,7 +17,7 @@ from .lexer import quote_after
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)[^\n]*(?:\n|$)")
 _PYTHON_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "debug"})
 _ESCAPE = re.compile(
-    r"(?P<indent>\s*)(?:"
+    r"(?P<indent>\s*)(?!\s)(?:"
     r"!\S.*"
     r"|%{1,2}[A-Za-z_].*"
     r"|\?{1,2}\s*[%\w.*]+\s*"
@@ -25,7 +25,9 @@ _ESCAPE = re.compile(
     r")$",
     re.DOTALL,
 )
-_ASSIGNED = re.compile(r"(?P<indent>\s*)[\w., \[\]'\"*]+=\s*(?:!|%)[A-Za-z_./~$\"'].*$", re.DOTALL)
+_ASSIGNED = re.compile(
+    r"(?P<indent>\s*)(?!\s)[\w., \[\]'\"*]+=\s*(?:!|%)[A-Za-z_./~$\"'].*$", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _parse(source: str) -> SyntaxProblem | None:
         except SyntaxError as error:
             return SyntaxProblem(f"{type(error).__name__}: {error.msg}", error.lineno, error.offset)
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-            return SyntaxProblem(f"{type(error).__name__}: {error or 'nested too deeply'}")
+            return SyntaxProblem(f"{type(error).__name__}: {str(error) or 'nested too deeply'}")
     return None
 
 

@@ -119,6 +119,37 @@ def test_an_error_keeps_what_was_printed_and_every_frame() -> None:
         assert noise not in text
 
 
+def test_compiled_frames_are_named_without_their_missing_source() -> None:
+    missing = "--> 168 'Could not get source, probably due dynamically evaluated source code.'\n"
+    traceback = TRACEBACK.replace("get_loc()\n", f"get_loc()\n{missing}")
+    text = seen(failed(StepError("KeyError", "'region'", traceback))).text
+    assert "index.pyx:168" in text
+    assert "Could not get source" not in text
+
+
+@pytest.mark.parametrize("period", [1, 2, 3])
+def test_repeated_frames_of_a_recursion_are_counted(period: int) -> None:
+    frames = [
+        f"Cell In[2], line {n}, in f{n}(x)\n----> {n}     return g(x)\n" for n in range(period)
+    ]
+    traceback = "\n".join(
+        ["Cell In[2], line 9\n----> 9 f(1)\n", *frames * 900, "RecursionError: maximum depth"]
+    )
+    text = seen(failed(StepError("RecursionError", "maximum depth", traceback))).text
+    assert (
+        f"[... {897 * period:,} repeated frames left out ...]\nRecursionError: maximum depth"
+        in text
+    )
+    assert "line 9" in text
+    assert len(text) < 1_000
+
+
+def test_an_error_is_named_once() -> None:
+    shown = "  Cell In[6], line 1\n    x = (\n         ^\nSyntaxError: incomplete input\n"
+    text = seen(failed(StepError("SyntaxError", "incomplete input (304.py, line 1)", shown))).text
+    assert text.count("SyntaxError") == 1
+
+
 @pytest.mark.parametrize("traceback", ["", "something else went wrong"])
 def test_an_error_without_a_useful_traceback_is_still_named(traceback: str) -> None:
     assert "ValueError: bad" in seen(failed(StepError("ValueError", "bad", traceback))).text

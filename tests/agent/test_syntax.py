@@ -91,6 +91,19 @@ def test_cell_magics_with_python_in_them_are_python() -> None:
     assert cell_magic("x = 1") is None
 
 
+@pytest.mark.parametrize("piece", ["-", "not ", "(", "[", "lambda:", "x if x else ", "f'{", "(a:="])
+def test_code_that_is_nested_too_deeply_is_refused_in_words(piece: str) -> None:
+    problem = syntax_problem(piece * 20_000 + "1")
+    assert problem is not None
+    assert len(problem.message) > len("MemoryError: ")
+
+
+@pytest.mark.parametrize("piece", [" ", "x ", "a.", "?", "%", "! ", "[", "= "])
+def test_long_lines_are_checked_in_linear_time(piece: str) -> None:
+    """A pattern that backtracks over such a line would not come back within the test's limit."""
+    assert syntax_problem("(\n" + piece * 300_000) is not None
+
+
 @given(st.text())
 def test_the_check_never_raises(code: str) -> None:
     str(syntax_problem(code))
