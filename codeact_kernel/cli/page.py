@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 _STYLE = """
 <style>
   body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
+  .celltag_codeact-prompt .jp-InputArea-editor, .celltag_codeact-prompt .highlight {
+    background: #eef5f7 !important;
+  }
   .jp-Cell.celltag_codeact-prompt .jp-InputArea-editor {
-    background: #eef5f7; border: none; border-left: 4px solid #1f4e5f; border-radius: 0;
+    border: none; border-left: 4px solid #1f4e5f; border-radius: 0;
   }
   .jp-Cell.celltag_codeact-prompt .highlight pre {
     white-space: pre-wrap; font-family: var(--jp-content-font-family); font-size: 1.05em;
     line-height: 1.5; padding: .3em .6em;
   }
-  .jp-Cell.celltag_codeact-answer { border-left: 4px solid #e0803a; background: #fdf6ef; }
+  .celltag_codeact-answer { border-left: 4px solid #e0803a; background: #fdf6ef; }
 </style>
 """
 
