@@ -72,5 +72,9 @@ def open_lab(notebook: Path, settings: Settings) -> NoReturn:
         sys.stderr.flush()
     # Lab refuses to start as root unless told to; in a container there is often no one else.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    command = [sys.executable, "-P", "-m", "jupyterlab", *root, str(notebook)]
+    place = [
+        f"--ServerApp.root_dir={notebook.parent.absolute()}",
+        f"--LabApp.default_url=/lab/tree/{notebook.name}",
+    ]
+    command = [sys.executable, "-P", "-m", "jupyterlab", *root, *place]
     os.execv(sys.executable, command)  # noqa: S606  # our own interpreter, no shell
