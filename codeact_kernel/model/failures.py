@@ -23,6 +23,7 @@ from ..errors import (
     UnknownModel,
 )
 from .endpoint import Endpoint
+from .masking import mask
 from .retry import Failure, retry_after
 
 # Wordings of OpenAI and DeepSeek, vLLM, SGLang, TGI, llama.cpp and its Python server, LM Studio,
@@ -54,7 +55,8 @@ def from_status(
     status: int, headers: Mapping[str, str], body: object, endpoint: Endpoint
 ) -> Failure:
     """The failure that an HTTP answer with ``status`` and ``body`` (JSON value or text) means."""
-    words, everything = _message(body), _everything(body)
+    known = (endpoint.key,) if endpoint.key else ()
+    words, everything = mask(_message(body), known), _everything(body)
     after = retry_after(headers)
     said = f" It says: {words}" if words else ""
     # "Rate limit exceeded: maximum tokens per minute" is about time, not size.
@@ -82,7 +84,7 @@ def from_status(
             retry_after=after,
         )
     if 300 <= status < 400:
-        where = headers.get("location", "another address")
+        where = mask(headers.get("location", "another address"), known)
         return Failure(
             EndpointUnreachable(
                 f"{endpoint.base_url} redirects to {where}, and prompts are not sent on.",

@@ -203,6 +203,9 @@ def test_a_cassette_wins_over_a_model(tmp_path: Path) -> None:
     )
     assert isinstance(open_model(settings, {}), CassetteModel)
     assert isinstance(open_model(Settings(), {}), EndpointModel)
+    assert isinstance(
+        open_model(Settings(cassette="~nobody-of-that-name/a.json"), {}), CassetteModel
+    )
 
 
 def read(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import socket
@@ -593,6 +594,72 @@ async def test_no_endpoint_is_said_at_each_question_until_there_is_one(serve: Se
     assert (await answered(model, screen)).text == "At last."
     assert model.name == "found"
     await model.aclose()
+
+
+# --- what is no HTTP, or old HTTP ---------------------------------------------------------------
+
+EVENT = b'data: {"choices":[{"delta":{"content":"Hi."},"finish_reason":"stop"}]}\n\n'
+
+
+@contextlib.asynccontextmanager
+async def raw_server(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[str]:
+    """Sends ``answer`` to whoever connects and closes, or goes on with ``endless`` for ever."""
+    clients: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clients.add(asyncio.current_task())  # type: ignore[arg-type]
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            while endless:
+                await asyncio.sleep(0.01)
+                writer.write(endless)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    server.close()
+    for client in clients:
+        client.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+
+
+async def test_a_server_that_ends_its_replies_by_closing_is_understood(start: Start) -> None:
+    async with raw_server(
+        b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + EVENT
+    ) as url:
+        model, screen, _ = start(url)
+        assert (await answered(model, screen)).text == "Hi."
+        assert (await answered(model, screen)).text == "Hi."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"SSH-2.0-OpenSSH_9.9\r\n", b"\x00\xff" * 50, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort",
+     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000,
+     b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"],
+)  # fmt: skip
+async def test_what_is_no_http_is_said_after_a_few_tries(start: Start, answer: bytes) -> None:
+    async with raw_server(answer) as url:
+        model, screen, waits = start(url)
+        assert (await failed(model, screen)).kind == "EndpointUnreachable"
+        assert len(waits.seconds) == 3
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Header: ", b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n",
+     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: "],
+)  # fmt: skip
+async def test_a_server_that_trickles_for_ever_is_left(start: Start, beginning: bytes) -> None:
+    async with raw_server(beginning, endless=b"x") as url:
+        model, screen, _ = start(url, turn_timeout=0.2)
+        await model.prepare()
+        assert "0.2 s" in (await failed(model, screen)).message
 
 
 # --- cancelling ------------------------------------------------------------------------------

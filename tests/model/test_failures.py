@@ -108,6 +108,13 @@ def test_a_refused_key_is_never_repeated() -> None:
     assert THERE.key not in str(from_status(401, {}, body, THERE).error)
 
 
+@pytest.mark.parametrize("status", [400, 402, 404, 429, 500])
+def test_what_an_endpoint_repeats_of_a_secret_is_masked(status: int) -> None:
+    error = from_status(status, {}, {"error": {"message": f"odd {THERE.key} for me"}}, THERE).error
+    assert THERE.key not in str(error)
+    assert "for me" in str(error)
+
+
 def test_a_missing_key_is_told_from_a_wrong_one() -> None:
     without = Endpoint("https://api.example.org/v1", "big")
     assert "none is set" in str(from_status(401, {}, "", without).error)
