@@ -113,6 +113,14 @@ class Message:
         return self.header["msg_id"]  # type: ignore[no-any-return]
 
     @property
+    def date(self) -> str | None:
+        """When it was made (ISO 8601), or None if the header does not say so sensibly."""
+        try:
+            return datetime.fromisoformat(self.header["date"]).isoformat()
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
     def parent(self) -> Json:
         if self._parent is None:
             self._parent = unpack(self.frames[1])
@@ -141,14 +149,14 @@ class Message:
         return [*self.idents, DELIMITER, signer.sign(frames), *frames, *self.buffers]
 
 
-def make_header(msg_type: str, session: str) -> Json:
-    """A new header of protocol 5.4."""
+def make_header(msg_type: str, session: str, date: str | None = None) -> Json:
+    """A new header of protocol 5.4, dated now or ``date`` (ISO 8601)."""
     return {
         "msg_id": new_id(),
         "msg_type": msg_type,
         "username": "codeact",
         "session": session,
-        "date": datetime.now(UTC).isoformat(),
+        "date": date or datetime.now(UTC).isoformat(),
         "version": PROTOCOL_VERSION,
     }
 

@@ -10,7 +10,7 @@ from ..environment.capture import Capture
 from ..environment.environment import Environment
 from ..environment.request import Lost, Overdue, Reply, Request, watch
 from ..environment.wire import Json, Message, pack
-from .front import Front
+from .front import Front, RequestChannel
 from .outputs import OutputPolicy
 from .relay import Relay
 
@@ -58,7 +58,7 @@ class CodeCell:
         match await self._outcome:
             case Reply(reply):
                 content = self._policy.reply(reply.type, reply.content)
-                self._front.reply("shell", self._message, content, metadata=reply_metadata(reply))
+                pass_reply(self._front, "shell", self._message, reply, content)
                 return content
             case Lost(death):
                 return await self._fail(
@@ -111,6 +111,13 @@ class CodeCell:
         """End the cell ourselves, because the inner kernel did not."""
         await self._relay.close()
         return fail(self._front, self._message, name, value, traceback, self._count)
+
+
+def pass_reply(
+    front: Front, channel: RequestChannel, request: Message, reply: Message, content: Json
+) -> None:
+    """Hand a reply of the inner kernel on, with the content that the policy lets through."""
+    front.reply(channel, request, content, metadata=reply_metadata(reply), date=reply.date)
 
 
 _METADATA = ("started", "dependencies_met", "engine", "status")

@@ -100,19 +100,18 @@ class Front:
         content: Json,
         *,
         metadata: Json | None = None,
-        buffers: list[bytes] | None = None,
+        date: str | None = None,
     ) -> None:
-        """Answer ``request`` on the channel that it came by."""
+        """Answer ``request`` on the channel that it came by; ``date`` is when it was answered."""
         msg_type = request.type.removesuffix("_request") + "_reply"
         self._channels[channel].send(
             build(
                 self._signer,
-                make_header(msg_type, self.session),
+                make_header(msg_type, self.session, date),
                 content,
                 parent=request.frames[0],
                 metadata=metadata,
                 idents=request.idents,
-                buffers=buffers or (),
             )
         )
 

@@ -19,7 +19,7 @@ from ..environment.request import new_request
 from ..environment.wire import Json, Message, WireError
 from ..errors import EnvironmentFailed
 from ..sandbox.base import Death
-from .cells import Cell, CodeCell, ask_for, fail, reply_metadata, request_for
+from .cells import Cell, CodeCell, ask_for, fail, pass_reply, request_for
 from .front import Front, RequestChannel
 from .outputs import OutputPolicy
 from .relay import Relay
@@ -75,11 +75,15 @@ class Routing:
             own(channel, message)
         elif channel == "control" or message.header.get("subshell_id") is not None:
             self._forward(channel, message)
-        elif message.type == "execute_request" or self._queue:
+        elif message.type == "execute_request" or (self._queue and not self._overtakes(message)):
             self._queue.append(message)
             self._wake.set()
         else:
             self._forward(channel, message)
+
+    def _overtakes(self, message: Message) -> bool:
+        """Comm messages reach a running cell that waits for them, as in stock ipykernel (7.2)."""
+        return message.type.startswith("comm_") and self._cell is not None
 
     def input(self, message: Message) -> None:
         """An answer to ``input()``, or to a question of ours."""
@@ -195,7 +199,7 @@ class Routing:
         def on_reply(reply: Message) -> None:
             content = self._policy.reply(reply.type, reply.content)
             content = self._subshells.replied(message, content)
-            self._front.reply(channel, message, content, metadata=reply_metadata(reply))
+            pass_reply(self._front, channel, message, reply, content)
 
         def on_lost(death: Death) -> None:
             self._front.reply(
