@@ -236,7 +236,8 @@ class Driver:
         """The call's result, or None when it was stopped: by ``interrupt``, or at the time limit.
 
         A result that arrives together with the stop, or while the call is
-        being cancelled, is kept: it happened.
+        being cancelled, is kept: it happened.  An error while it is being
+        cancelled is not one of the turn.
         """
         assert self._stopped is not None
         task = asyncio.ensure_future(call)
@@ -244,11 +245,13 @@ class Driver:
         timer = asyncio.ensure_future(self._clock.sleep(self._left)) if limited else None
         waited: set[asyncio.Future[Any]] = {task, self._stopped}
         started = self._clock.now()
+        stopped = False
         try:
             await asyncio.wait(
                 waited | ({timer} if timer else set()), return_when=asyncio.FIRST_COMPLETED
             )
-            if not task.done():
+            stopped = not task.done()
+            if stopped:
                 task.cancel()
                 await asyncio.wait({task}, timeout=PATIENCE)
         finally:
@@ -258,7 +261,9 @@ class Driver:
                 if timer.done():
                     self._left = 0.0
                 timer.cancel()
-        return task.result() if task.done() and not task.cancelled() else None
+        if not task.done() or task.cancelled() or (stopped and task.exception()):
+            return None
+        return task.result()
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:
         """Let a call that does not end go on without us; what becomes of it is nobody's error."""

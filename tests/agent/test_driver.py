@@ -192,6 +192,18 @@ async def test_what_a_cancelled_step_still_reports_is_kept() -> None:
     ]
 
 
+async def test_an_error_while_a_call_is_cancelled_does_not_hide_the_interrupt() -> None:
+    async def breaks_late() -> Any:
+        try:
+            await never()
+        except asyncio.CancelledError:
+            raise RuntimeError("the connection would not close") from None
+
+    stage = Stage(ScriptedModel(breaks_late))
+    stage.journal.before = lambda item: _soon(stage.driver.interrupt, item, AskModel)
+    assert (await stage.run()).stop == "interrupted"
+
+
 async def test_a_call_that_ignores_its_cancellation_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
