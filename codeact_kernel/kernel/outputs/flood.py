@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -187,7 +188,9 @@ class _Spool:
             file.close()
         except OSError as error:
             self._problem = self._problem or error.strerror or str(error)
-            self._written = self.path.stat().st_size
+        if self._problem:
+            with suppress(OSError):  # else what was accepted is the best estimate
+                self._written = self.path.stat().st_size
 
     def _write(self, data: bytes) -> None:
         if self._problem:

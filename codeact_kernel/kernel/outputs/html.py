@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 SIZE_LIMIT: Final = 2_000_000
 """Characters of HTML that are cleaned; more is framed instead."""
 
-_TAGS_UNCHECKED: Final = 8_000
-_DEPTH_LIMIT: Final = 256
+_TAGS_UNCHECKED: Final = 400
+_SIZE_UNCHECKED: Final = 30_000
+_DEPTH_LIMIT: Final = 60
+_ATTRIBUTES_LIMIT: Final = 40
 
 _TAGS: Final = frozenset(
     """
@@ -30,8 +32,6 @@ _TAGS: Final = frozenset(
 _DROPPED_WITH_CONTENT: Final = frozenset(
     {"script", "style", "template", "noscript", "iframe", "object", "title", "svg", "math"}
 )
-_VOID: Final = frozenset({"br", "col", "hr", "img", "source", "wbr", "input", "link", "meta"})
-
 _ATTRIBUTES: Final = {
     "*": {"class", "id", "style", "title", "dir", "lang", "align", "valign", "width", "height"},
     "a": {"href"},
@@ -60,8 +60,19 @@ _EMBEDDED: Final = re.compile(
 )
 _LENGTH: Final = re.compile(r"\d{1,4}(?:\.\d{1,6})?(?:px|%)?", re.ASCII)
 
-_STYLE_BLOCK: Final = re.compile(r"<style\b[^>]*+>(.*?)</style\s*+>", re.IGNORECASE | re.DOTALL)
-_TAG: Final = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)", re.ASCII)
+_STYLE_START: Final = re.compile(r"<style\b[^<>]*+>", re.IGNORECASE)
+_STYLE_END: Final = re.compile(r"</style(?=[\s/>])[^>]*+>?", re.IGNORECASE)
+
+_TAG_INSIDE: Final = (
+    r"""(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'=<>`]++))?+)"""
+    rf"{{0,{_ATTRIBUTES_LIMIT}}}+\s*+"
+)
+_LEAF: Final = re.compile(
+    rf"<(?:(?:br|col|hr|img|source|wbr|input|link|meta){_TAG_INSIDE}/?>"
+    rf"|([a-z][a-z0-9-]*+){_TAG_INSIDE}>[^<]*+</\1\s*+>"
+    r"|!--(?:[^<-]|-(?!->))*+-->)",
+    re.IGNORECASE,
+)
 
 # TeX that MathJax would obey in any text of the page: links, classes, styles, loading, definitions.
 # (MathJax documentation, "TeX and LaTeX extensions": html, require, unicode, newcommand, texhtml.)
@@ -80,32 +91,46 @@ _PLACEHOLDER: Final = (
 
 
 def too_much(source: str) -> bool:
-    """Whether cleaning ``source`` could take long: too large, too deep or too much CSS.
+    """Whether cleaning ``source`` could take long: too large, too entangled or too much CSS.
 
-    The HTML parser looks through its open elements at each tag, so its work is
-    tags times depth.  Few tags are harmless at any depth; of many, the depth is
-    only known when they close in order, as written by every table generator.
+    The HTML parser compares each tag with all open elements, each attribute
+    with all of its tag, and opens unclosed formatting again and again: work that
+    grows with the square of its input.  What a program wrote (tables, reports)
+    closes its tags in order, and is linear.
     """
     if len(source) > SIZE_LIMIT:
         return True
-    if source.count("<") > _TAGS_UNCHECKED and not _shallow(source):
+    sheets, rest = _without_styles(source)
+    if len(sheets) > css.STYLE_LIMIT:
         return True
-    return sum(len(match[1]) for match in _STYLE_BLOCK.finditer(source)) > css.STYLE_LIMIT
+    few = len(rest) <= _SIZE_UNCHECKED and rest.count("<") <= _TAGS_UNCHECKED
+    return not (few or _is_tidy(rest))
 
 
-def _shallow(source: str) -> bool:
-    """Whether tags close in the order they open, never more than ``_DEPTH_LIMIT`` deep."""
-    stack: list[str] = []
-    for closing, name in _TAG.findall(_STYLE_BLOCK.sub("", source)):
-        tag = name.lower()
-        if closing:
-            if not stack or stack.pop() != tag:
-                return False
-        elif tag not in _VOID:
-            stack.append(tag)
-            if len(stack) > _DEPTH_LIMIT:
-                return False
-    return True
+def _is_tidy(source: str) -> bool:
+    """Whether tags close in the order they open, at most ``_DEPTH_LIMIT`` deep.
+
+    Takes away the innermost elements, again and again, until none is left.
+    """
+    for _ in range(_DEPTH_LIMIT):
+        source, found = _LEAF.subn("", source)
+        if not found:
+            break
+    return "<" not in source
+
+
+def _without_styles(source: str) -> tuple[str, str]:
+    """The text of all style elements of ``source``, and ``source`` without them."""
+    sheets: list[str] = []
+    rest: list[str] = []
+    position = 0
+    while start := _STYLE_START.search(source, position):
+        rest.append(source[position : start.start()])
+        end = _STYLE_END.search(source, start.end())
+        sheets.append(source[start.end() : end.start() if end else None])
+        position = end.end() if end else len(source)
+    rest.append(source[position:])
+    return "\n".join(sheets), "".join(rest)
 
 
 def clean(source: str) -> str:
@@ -114,9 +139,8 @@ def clean(source: str) -> str:
     Style sheets are kept, confined to the result.  Links stay as links that
     open elsewhere; pictures, sound and films only when embedded.
     """
-    source = well_formed(source)
-    sheets = "\n".join(match[1] for match in _STYLE_BLOCK.finditer(source))
-    body = UNSAFE_TEX.sub(r"<span>\\</span>", _cleaner().clean(_STYLE_BLOCK.sub("", source)))
+    sheets, rest = _without_styles(well_formed(source))
+    body = UNSAFE_TEX.sub(r"<span>\\</span>", _cleaner().clean(rest))
     if not sheets:
         return body
     scope = "co-" + hashlib.sha256(sheets.encode()).hexdigest()[:12]

@@ -29,10 +29,10 @@ def raster(mime: str, value: object) -> str | None:
     if not isinstance(value, str):
         return None
     line = _SPACE.sub("", value) if any(map(value.__contains__, " \n\r\t\f\v")) else value
-    if _BASE64.fullmatch(line) is None:
+    if len(line) % 4 or _BASE64.fullmatch(line) is None:
         return None
     try:
-        head = base64.b64decode(line[:64] + "=" * (-len(line[:64]) % 4))
+        head = base64.b64decode(line[:64])
     except BadBase64:
         return None
     return line if _MAGIC[mime].match(head) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from functools import cache
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from . import html
@@ -67,7 +68,7 @@ def _renderer(raw_html: bool) -> MarkdownIt:
 
     renderer = MarkdownIt("commonmark", {"html": raw_html, "highlight": _highlighted})
     renderer.enable(["table", "strikethrough"])
-    dollarmath_plugin(renderer, double_inline=True)
+    dollarmath_plugin(renderer, double_inline=True, allow_space=False, allow_digits=False)
     for name, rule in {
         "text": _text,
         "image": _image,
@@ -127,12 +128,15 @@ def _highlighted(code: str, language: str, _attributes: str) -> str:
         lexer = get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
         return ""
-    return "".join(_coloured(str(kind), piece) for kind, piece in lex(code, lexer))
+    tokens = ((_colour(str(kind), _COLOURS), piece) for kind, piece in lex(code, lexer))
+    return "".join(
+        _coloured(colour, escape("".join(piece for _, piece in run)))
+        for colour, run in groupby(tokens, lambda token: token[0])
+    )
 
 
-def _coloured(kind: str, piece: str) -> str:
-    colour = _colour(kind, _COLOURS)
-    return f'<span style="color:{colour}">{escape(piece)}</span>' if colour else escape(piece)
+def _coloured(colour: str | None, piece: str) -> str:
+    return f'<span style="color:{colour}">{piece}</span>' if colour else piece
 
 
 def _colour(kind: str, colours: Mapping[str, str]) -> str | None:

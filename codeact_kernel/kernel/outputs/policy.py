@@ -23,7 +23,7 @@ from .text import cap_text, clean_text, well_formed
 Mode = Literal["click", "frame", "sanitise", "trust"]
 
 _OWN: Final = re.compile(r"application/vnd\.codeact\b")
-_STATES: Final = frozenset({"busy", "idle", "starting"})
+_STATES: Final = ("busy", "idle", "starting")
 _HEAVY_HTML: Final = 30_000
 _HEAVY_MARKDOWN: Final = 500
 _HEAVY_OTHER: Final = 1_000_000
@@ -112,12 +112,18 @@ class OutputPolicy:
         source = well_formed(value)
         large = html.too_much(source)
         if not large and not frame.needs_frame(source):
-            return {"text/html": html.clean(source)}
+            return _cleaned(source)
         if not frame.is_active(source):
             return {"text/html": frame.frame(source, "locked")}
         if self._mode == "sanitise":
-            return {} if large else {"text/html": html.clean(source)}
+            return {} if large else _cleaned(source)
         return {"text/html": frame.frame(source, "click" if self._mode == "click" else "live")}
+
+
+def _cleaned(source: str) -> Bundle:
+    """Clean HTML, or nothing if cleaning left nothing to see."""
+    cleaned = html.clean(source)
+    return {"text/html": cleaned} if cleaned.strip() or not source.strip() else {}
 
 
 _HEAVY: Final = {"text/html": _HEAVY_HTML, "text/markdown": _HEAVY_MARKDOWN}
