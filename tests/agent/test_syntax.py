@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 
 from codeact_kernel.agent.syntax import cell_magic, syntax_problem
 
@@ -116,3 +121,24 @@ def test_the_check_never_raises(code: str) -> None:
 )
 def test_nor_does_it_for_escapes_in_odd_places(pieces: list[str]) -> None:
     str(syntax_problem("".join(pieces)))
+
+
+CELL_LINES = [
+    "x = 1", "!ls", "%cd ..", "%%time", "df?", "?df", "x = !ls", "if x:", "    !ls", "    %time f()",
+    "    x = %who_ls", "    pass", "s = '''a", "'''", "!!ls -l", "%timeit -n 10 f(x)",
+    "df.head??", "d['a'] = !ls", "a, b = !ls", "!pip install a \\", "    b c", "# comment", "", "await f()",
+    "x = a % b", "!echo \"it's\"", "get = %env HOME", "def f():", "    return 1", "%%capture out", "np.*load*?",
+]  # fmt: skip
+
+
+new_manager: Callable[[], Any] = TransformerManager
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(CELL_LINES), min_size=1, max_size=5).map("\n".join))
+def test_what_ipython_can_run_of_such_lines_is_accepted(code: str) -> None:
+    try:
+        ast.parse(new_manager().transform_cell(code))
+    except SyntaxError:
+        return
+    assert syntax_problem(code) is None or code.lstrip("\n").startswith(("%%time", "%%capture"))
