@@ -190,8 +190,14 @@ def main() -> int:
     options = parser.parse_args()
     if not (options.notebooks or options.prompts):
         parser.error("nothing to measure: give --notebooks, --prompts or both")
+    for folder in filter(None, (options.notebooks, options.prompts)):
+        if not folder.is_dir():
+            parser.error(f"{folder} is not a folder")
+    classify("compile the patterns")
     cells = measure_cells(options.notebooks) if options.notebooks else []
     prompts = measure_prompts(options.prompts) if options.prompts else []
+    if not any(group.total for group in [*cells, *prompts]):
+        parser.error("no Python notebook and no prompt was found there")
     rows = [*cells, union("broken cells: all", cells[1:]), *prompts, union("prompts: all", prompts)]
     print(f"{'':28}{'texts':>8}{'wrong':>8}{'share':>10}   95 % interval")
     for group in rows:
