@@ -19,7 +19,7 @@ class OpenModel(Model, Protocol):
         """Its name, for people; empty while it is not known."""
 
     def describe(self) -> str:
-        """Who is asked and what leaves the machine, in sentences; known fully once prepared."""
+        """Who is asked and what leaves the machine, in sentences; empty until it is known."""
 
     async def prepare(self) -> object:
         """Do ahead what the first question needs; raises a ``CodeActError`` if it cannot be asked."""

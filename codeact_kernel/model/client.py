@@ -20,10 +20,10 @@ from ..agent.budget import estimate, message_tokens
 from ..agent.events import AskModel, Message, ModelFailed, ModelReplied, Usage
 from ..agent.ports import Display
 from ..config import Settings
-from ..errors import CodeActError, ConfigError, UnknownModel
+from ..errors import BadKey, CodeActError, ConfigError, EndpointUnreachable, UnknownModel
 from .endpoint import Endpoint, resolve
 from .failures import from_exception, from_status, malformed, timed_out, unknown_model
-from .local import model_names
+from .local import is_ours, model_names
 from .masking import secret_values
 from .reply import ReplyReader
 from .request import RequestBuilder
@@ -58,8 +58,9 @@ class _Link:
 class EndpointModel:
     """Asks an endpoint.  Implements ``agent.ports.Model``; belongs to one event loop.
 
-    The endpoint is looked for at the first question, not before, and again at
-    each question until it is found.  One question at a time.
+    The endpoint is looked for at the first question, not before, and again
+    after it could not be used: a server may have been started, a key corrected.
+    One question at a time.
     """
 
     def __init__(
@@ -85,9 +86,9 @@ class EndpointModel:
         return self._link.endpoint.model if self._link else self._settings.model
 
     def describe(self) -> str:
-        """Who is asked and what leaves the machine, as far as it is known yet."""
+        """Who is asked and what leaves the machine; empty until ``prepare`` or a question found it."""
         if self._link is None:
-            return "The endpoint is looked for when the first prompt runs."
+            return ""
         limit = self._settings.max_cost
         cap = f" A turn may cost {limit:g}." if limit else " No cost limit is set."
         return self._link.endpoint.describe() + ("" if self._link.endpoint.local else cap)
@@ -115,7 +116,9 @@ class EndpointModel:
             except TimeoutError:
                 raise timed_out(link.endpoint, seconds) from None
         except CodeActError as error:
-            return _failed(error, start)
+            if isinstance(error, BadKey | EndpointUnreachable | UnknownModel):
+                await self.aclose()
+            return ModelFailed(type(error).__name__, str(error), time.monotonic() - start)
         return replace(reply, seconds=time.monotonic() - start)
 
     async def aclose(self) -> None:
@@ -128,6 +131,12 @@ class EndpointModel:
 
     async def _open(self) -> _Link:
         async with self._opening:
+            if (
+                self._link
+                and self._link.endpoint.found
+                and not is_ours(self._link.endpoint.base_url)
+            ):
+                await self.aclose()
             if self._link is None:
                 self._link = await asyncio.to_thread(self._connect)
             return self._link
@@ -159,9 +168,9 @@ class EndpointModel:
             wait = self._backoff.wait(failures, failure, random.random())  # noqa: S311
             if wait is None:
                 break
-            await self._sleep(wait)
             if shown.anything:
                 display.thinking(ask)
+            await self._sleep(wait)
         if isinstance(failure.error, UnknownModel):
             raise unknown_model(link.endpoint, await _available(link.client))
         raise failure.error
@@ -254,10 +263,6 @@ def _withheld(endpoint: Endpoint) -> tuple[str, ...]:
     account = ("OpenAI-Organization", "OpenAI-Project")
     theirs = () if endpoint.key_source == "OPENAI_API_KEY" else account
     return (*(f"X-Stainless-{name}" for name in machine), *theirs)
-
-
-def _failed(error: CodeActError, start: float) -> ModelFailed:
-    return ModelFailed(type(error).__name__, str(error), seconds=time.monotonic() - start)
 
 
 def _replied(endpoint: Endpoint, reader: ReplyReader, usage: Usage) -> ModelReplied:

@@ -40,6 +40,8 @@ class Endpoint:
     key_source: KeySource = "nowhere"
     local: bool = False
     """Whether the address is on this machine."""
+    found: bool = False
+    """Whether it is a server of ours that nobody named; it is used only as long as it is ours."""
     sends: str = "prompts, generated code and its output"
     """What the requests contain, in words."""
 
@@ -83,7 +85,7 @@ def resolve(
             f"No model is named for {address}.",
             remedy="Set CODEACT_MODEL, or run 'codeact config set model NAME'.",
         )
-    return Endpoint(address, model, key, source, local, _sends(settings))
+    return Endpoint(address, model, key, source, local, sends=_sends(settings))
 
 
 def checked_address(address: str) -> str:
@@ -147,7 +149,7 @@ def _local(settings: Settings, found: Sequence[LocalServer]) -> Endpoint:
     for server in ours:
         model = settings.model or server.models[0]
         if model in server.models:
-            return Endpoint(server.base_url, model, local=True, sends=_sends(settings))
+            return Endpoint(server.base_url, model, local=True, found=True, sends=_sends(settings))
     raise NoEndpoint(_nothing_found(settings, ours), remedy=_what_to_do(found))
 
 

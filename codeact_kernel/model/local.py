@@ -73,6 +73,12 @@ def find_servers(
     return found
 
 
+def is_ours(base_url: str) -> bool:
+    """Whether our own user listens, and nobody else, where a server was found before."""
+    port = int(base_url.rpartition(":")[2].partition("/")[0])
+    return listeners().get(port) == {os.getuid()}
+
+
 def listeners(proc: Path = Path("/proc/net")) -> dict[int, set[int]]:
     """User ids of the sockets that a connection to 127.0.0.1 can reach, by port."""
     owners: dict[int, set[int]] = {}

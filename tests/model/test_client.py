@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -596,6 +597,39 @@ async def test_no_endpoint_is_said_at_each_question_until_there_is_one(serve: Se
     await model.aclose()
 
 
+async def test_a_found_server_is_used_only_as_long_as_it_is_ours(
+    serve: ServeScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, searches = serve(["One.", "Two.", "Never."]), 0
+
+    def find(settings: Settings, environ: Any) -> Endpoint:
+        nonlocal searches
+        searches += 1
+        if searches > 1:
+            raise NoEndpoint("Nothing of yours is there.")
+        return Endpoint(server.base_url, "m", local=True, found=True)
+
+    model, screen = EndpointModel(Settings(), {}, find=find), Screen()
+    assert (await answered(model, screen)).text == "One."
+    assert (await answered(model, screen)).text == "Two."
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    assert (await failed(model, screen)).kind == "NoEndpoint"
+    assert len(server.requests) == 2
+    await model.aclose()
+
+
+async def test_a_key_that_was_corrected_is_used_at_the_next_question(serve: ServeScript) -> None:
+    server, keys = serve(["Now."], key="right-key"), ["wrong-key", "right-key"]
+
+    def find(settings: Settings, environ: Any) -> Endpoint:
+        return Endpoint(server.base_url, "m", keys.pop(0), "the keyring", local=True)
+
+    model, screen = EndpointModel(Settings(), {}, find=find), Screen()
+    assert (await failed(model, screen)).kind == "BadKey"
+    assert (await answered(model, screen)).text == "Now."
+    await model.aclose()
+
+
 # --- what is no HTTP, or old HTTP ---------------------------------------------------------------
 
 EVENT = b'data: {"choices":[{"delta":{"content":"Hi."},"finish_reason":"stop"}]}\n\n'
@@ -739,7 +773,7 @@ def test_opening_a_model_imports_nothing_heavy() -> None:
 
 async def test_it_says_who_is_asked_once_that_is_known(serve: ServeScript, start: Start) -> None:
     model, _, _ = start(serve())
-    assert "looked for" in model.describe()
+    assert model.describe() == ""
     endpoint = await model.prepare()
     assert endpoint.model == model.name == "scripted"
     assert endpoint.base_url in model.describe()

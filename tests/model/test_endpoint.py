@@ -88,6 +88,8 @@ def test_nothing_set_and_a_server_of_ours_is_used() -> None:
         "",
     )
     assert find(OURS, ALSO, model="mistral").base_url == ALSO.base_url
+    assert found.found
+    assert not find(base_url=OURS.base_url, model="m").found
 
 
 def test_nothing_set_and_nothing_found_says_what_to_do() -> None:

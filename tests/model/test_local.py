@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codeact_kernel.model import local
-from codeact_kernel.model.local import find_servers, list_models, listeners, model_names
+from codeact_kernel.model.local import find_servers, is_ours, list_models, listeners, model_names
 from tests.conftest import ServeScript
 from tests.support.scripted_server import Reply
 
@@ -47,6 +47,13 @@ def test_the_kernel_tells_whose_sockets_listen(tmp_path: Path) -> None:
 def test_our_own_listening_socket_is_seen_as_ours() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert listeners()[server.getsockname()[1]] == {os.getuid()}
+
+
+def test_a_port_is_ours_while_we_listen_on_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        assert is_ours(address)
+    assert not is_ours(address)
 
 
 def test_without_the_tables_nothing_is_known(tmp_path: Path) -> None:
