@@ -191,7 +191,7 @@ class Routing:
         except KeyError:
             self._unknown_subshell(channel, message)
             return
-        request = request_for(message, header=header)
+        request = request_for(message, self._subshells.content(message), header)
         request.channel = channel
         relay = self._relay(message)
         request.on_iopub = relay.message

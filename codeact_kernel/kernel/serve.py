@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -76,8 +77,9 @@ class Kernel:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         self._settings = settings
+        self._floods = itertools.count(1)
         self._inner = inner
-        self._policy = OutputPolicy(cast(Mode, settings.output))
+        self._policy = OutputPolicy(cast("Mode", settings.output))
         self._environment = Environment(
             inner, grace=StepLimits().grace, problem=problem, on_lost=self._lost
         )
@@ -142,6 +144,7 @@ class Kernel:
 
     def _flood(self, name: str) -> Flood:
         assert self._settings.output_limit is not None
+        name = f"{next(self._floods):04}-{name}"
         return Flood(self._settings.output_limit, self._inner.spool, name)
 
     def _relay(self, message: Message) -> Relay:
@@ -149,7 +152,7 @@ class Kernel:
             self._front,
             self._policy,
             message.frames[0],
-            lambda: self._flood(f"cell-{message.id[:12]}"),
+            lambda: self._flood("output"),
         )
 
     def _audit_folder(self) -> Path:
@@ -163,7 +166,7 @@ def loop_settings(settings: Settings, sandbox: str) -> LoopSettings:
         max_tokens=settings.max_tokens,
         max_cost=settings.max_cost,
         context_tokens=settings.context_tokens,
-        approval=cast(Any, settings.approval or ("always" if sandbox == "none" else "never")),
+        approval=cast("Any", settings.approval or ("always" if sandbox == "none" else "never")),
         images=settings.images,
-        context=cast(Any, settings.context),
+        context=cast("Any", settings.context),
     )

@@ -31,6 +31,13 @@ class Subshells:
             raise KeyError(outer)
         return pack({**message.header, "subshell_id": inner})
 
+    def content(self, message: Message) -> bytes | None:
+        """The content to send instead of the message's own: a deletion names its subshell there."""
+        outer = message.content.get("subshell_id")
+        if message.type != "delete_subshell_request" or self._inner.get(outer, outer) == outer:
+            return None
+        return pack({**message.content, "subshell_id": self._inner[outer]})
+
     def replied(self, request: Message, content: Json) -> Json:
         """Take note of created and deleted subshells; returns the reply in front-ends' ids."""
         if content.get("status") != "ok":

@@ -1,0 +1,102 @@
+"""The wire protocol between two keys."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeact_kernel.environment.wire import (
+    DELIMITER,
+    Message,
+    Signer,
+    WireError,
+    build,
+    make_header,
+    pack,
+    unpack,
+)
+
+OUTER, INNER = Signer(b"outer"), Signer(b"inner")
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=10,
+)
+contents = st.dictionaries(st.text(), json_values, max_size=5)
+
+
+@given(contents, st.lists(st.binary(), max_size=3))
+def test_a_relayed_message_keeps_every_byte_but_its_signature(content, buffers):  # type: ignore[no-untyped-def]
+    frames = build(
+        OUTER, make_header("execute_request", "s"), content, idents=[b"client"], buffers=buffers
+    )
+    relayed = Message.parse(frames, OUTER).to_wire(INNER)
+    assert relayed[:2] == frames[:2]
+    assert relayed[3:] == frames[3:]
+    again = Message.parse(relayed, INNER)
+    assert again.content == json.loads(pack(content))
+    assert again.idents == [b"client"]
+    assert again.buffers == buffers
+
+
+def test_a_message_signed_with_another_key_is_refused() -> None:
+    frames = build(INNER, make_header("execute_request", "s"), {})
+    with pytest.raises(WireError, match="signature"):
+        Message.parse(frames, OUTER)
+
+
+def test_a_changed_content_is_refused() -> None:
+    frames = build(OUTER, make_header("execute_request", "s"), {"code": "1"})
+    frames[-1] = pack({"code": "2"})
+    with pytest.raises(WireError, match="signature"):
+        Message.parse(frames, OUTER)
+
+
+def test_an_empty_key_switches_signing_off() -> None:
+    nobody = Signer(b"")
+    frames = build(nobody, make_header("execute_request", "s"), {"code": "1"})
+    assert frames[1] == b""
+    assert Message.parse(frames, nobody).content == {"code": "1"}
+
+
+@given(st.lists(st.binary(max_size=30), max_size=9))
+def test_frames_that_are_no_message_are_refused_and_never_break(frames: list[bytes]) -> None:
+    with pytest.raises(WireError):
+        Message.parse(frames, OUTER)
+
+
+@pytest.mark.parametrize("header", [b"[]", b"{}", b'{"msg_id": 1, "msg_type": "x"}', b"\xff", b"{"])
+def test_a_header_without_id_and_type_is_refused(header: bytes) -> None:
+    body = [header, b"{}", b"{}", b"{}"]
+    with pytest.raises(WireError):
+        Message.parse([DELIMITER, OUTER.sign(body), *body], OUTER)
+
+
+def test_content_nested_beyond_reason_is_refused() -> None:
+    with pytest.raises(WireError):
+        unpack(b'{"a":' * 100_000)
+
+
+def test_what_front_ends_cannot_read_is_not_packed() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        pack({"value": float("nan")})
+
+
+def test_a_lone_surrogate_does_not_stop_a_message() -> None:
+    assert unpack(pack({"text": "a\ud800b"}))["text"] == "a?b"
+
+
+@pytest.mark.parametrize("date", ["yesterday", 5, None, "2026-01-01T00:00:00<script>"])
+def test_only_a_real_date_is_handed_on(date: object) -> None:
+    frames = build(OUTER, {**make_header("x", "s"), "date": date}, {})
+    assert Message.parse(frames, OUTER).date is None
+    dated = build(OUTER, make_header("x", "s", "2026-01-01T00:00:00+00:00"), {})
+    assert Message.parse(dated, OUTER).date == "2026-01-01T00:00:00+00:00"
