@@ -10,12 +10,15 @@ from ..environment.capture import Capture
 from ..environment.environment import Environment
 from ..environment.request import Lost, Overdue, Reply, Request, watch
 from ..environment.wire import Json, Message, pack
+from .classify import hint
 from .front import Front, RequestChannel
 from .outputs import OutputPolicy
 from .relay import Relay
 
 PROMPTNESS = 0.8
 """Seconds that an interrupted cell has to end by itself before we answer for it (the bar is 1 s)."""
+
+_SYNTAX_ERRORS = ("SyntaxError", "IndentationError")
 
 _SEEN = 4_000
 """Characters of a cell's output that a later prompt may quote."""
@@ -103,6 +106,10 @@ class CodeCell:
             self._count = count if isinstance(count, int) else 0
         self._capture.feed(message.type, message.content)
         self._relay.message(message)
+        if message.type == "error" and message.content.get("ename") in _SYNTAX_ERRORS:
+            advice = hint(str(self._message.content.get("code", "")))
+            if advice:
+                self._relay.publish("stream", {"name": "stderr", "text": advice + "\n"})
 
     def _on_input(self, message: Message) -> None:
         ask_for(self._front, self._policy, self._message, message)

@@ -33,7 +33,7 @@ class Subshells:
 
     def content(self, message: Message) -> bytes | None:
         """The content to send instead of the message's own: a deletion names its subshell there."""
-        outer = message.content.get("subshell_id")
+        outer = str(message.content.get("subshell_id"))
         if message.type != "delete_subshell_request" or self._inner.get(outer, outer) == outer:
             return None
         return pack({**message.content, "subshell_id": self._inner[outer]})
