@@ -167,9 +167,9 @@ class TurnCell:
         if finish.stop != "answered":
             value = f"{finish.stop}: {finish.reason}"
             name = "CodeActTurnError"
-            return fail(
-                turns.front, self.message, name, value, [f"\x1b[31m{name}\x1b[0m: {value}"], count
-            )
+            # The reason stands above, in the turn's last display; once is enough to read.
+            traceback = [f"\x1b[31m{name}\x1b[0m: {finish.stop}"]
+            return fail(turns.front, self.message, name, value, traceback, count)
         content = {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
         turns.front.reply("shell", self.message, content)
         turns.front.status("idle", parent)
