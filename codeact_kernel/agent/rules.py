@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import ContextTooLong
-from .budget import Spent, estimate, exceeded, measured
+from .budget import IMAGE_TOKENS, Spent, estimate, exceeded, measured
 from .conversation import SYSTEM_TOKENS, Conversation
 from .events import (
     Approved,
@@ -76,6 +76,7 @@ class Rules:
     # --- a turn starts and ends ---------------------------------------------------
 
     def begin(self, event: PromptGiven) -> list[Effect]:
+        """A turn starts, unless there is nothing in the prompt."""
         state = self.state
         state.given, state.spent, state.proposed = event, Spent(), None
         state.trusted = state.compacted_harder = False
@@ -119,6 +120,7 @@ class Rules:
         )
 
     def refuse(self, event: PromptGiven) -> list[Effect]:
+        """One turn at a time; the running one is not touched."""
         return [Finish(event.turn, "refused", reason="Another turn is still running.")]
 
     def _finish(self, stop: Stop, reason: str, answer: str = "") -> list[Effect]:
@@ -132,12 +134,15 @@ class Rules:
         return [Finish(self.turn, stop, answer, reason, spent.steps, spent.usage, spent.seconds)]
 
     def interrupted(self, event: Interrupted) -> list[Effect]:  # noqa: ARG002
+        """A person stopped the turn."""
         return self._finish("interrupted", "The person interrupted the turn.")
 
     def time_is_up(self, event: BudgetSpent) -> list[Effect]:  # noqa: ARG002
+        """The wall time of the turn ran out."""
         return self._finish("time", "The time limit of the turn was reached before an answer.")
 
     def port_failed(self, event: PortFailed) -> list[Effect]:
+        """What the turn needs outside broke."""
         return self._finish("refused", event.message)
 
     def reset(self, event: ConversationReset) -> list[Effect]:  # noqa: ARG002
@@ -193,6 +198,7 @@ class Rules:
         return self._over()
 
     def replied(self, event: ModelReplied) -> list[Effect]:
+        """Answer, refusal, code to run, or something to repair."""
         state = self.state
         size = state.conversation.tokens
         if not event.usage.estimated:
@@ -217,6 +223,7 @@ class Rules:
             self.state.context_limit = min(self.state.context_limit, learned)
 
     def model_failed(self, event: ModelFailed) -> list[Effect]:
+        """The turn ends; only a conversation that is too long is shortened and sent once more."""
         state = self.state
         state.spent = state.spent.after_seconds(event.seconds)
         if event.kind != ContextTooLong.__name__:
@@ -261,6 +268,7 @@ class Rules:
         return [state.proposed]
 
     def approved(self, event: Approved) -> list[Effect]:
+        """The proposed step runs, as it was or as the person edited it."""
         state = self.state
         step = state.proposed
         assert step is not None
@@ -274,6 +282,7 @@ class Rules:
         return [RunStep(step.turn, step.step, event.code, language)]
 
     def rejected(self, event: Rejected) -> list[Effect]:
+        """The turn ends, or goes on without this step."""
         state = self.state
         step = state.proposed
         assert step is not None
@@ -288,11 +297,13 @@ class Rules:
         return self._advise(f"The person skipped this step{': ' + reason if reason else '.'}")
 
     def step_finished(self, event: StepFinished) -> list[Effect]:
+        """The model observes what the step did."""
         if self.state.proposed is None or event.step != self.state.proposed.step:
             return []
         return self._observe(event)
 
     def step_lost(self, event: EnvironmentLost) -> list[Effect]:
+        """The step took its environment with it; the model observes that."""
         step = self.state.proposed
         assert step is not None
         during = event.during or StepFinished(step.step, "killed", step.code)
@@ -312,12 +323,13 @@ class Rules:
         assert state.proposed is not None
         state.spent = state.spent.after_seconds(outcome.seconds)
         room = state.context_limit - self._reserve - conversation.tokens
+        pictures = IMAGE_TOKENS * len(outcome.images)
         tokens = max(min(state.context_limit // 8, room // 3), _SMALLEST_OBSERVATION)
         seen = observe(
             outcome,
             steps_left=self.steps_left,
             tokens=tokens,
-            images=self.settings.images and room > state.context_limit // 4,
+            images=self.settings.images and room - pictures > state.context_limit // 4,
             proposed=state.proposed.code,
             full=room < state.context_limit // 8,
         )

@@ -401,6 +401,14 @@ def test_pictures_go_back_when_the_model_takes_them(takes: bool) -> None:
     assert ("image/png" in ask.messages[-1].text) is not takes
 
 
+def test_pictures_that_would_fill_the_context_are_only_named() -> None:
+    turn = Turn(images=True, context_tokens=8_192)
+    pictures = (Image("image/png", "aGk="),) * 8
+    ask = turn.ask(done(turn.run(step("plot()")), images=pictures))
+    assert ask.messages[-1].images == ()
+    assert "8 picture(s)" in ask.messages[-1].text
+
+
 # --- what the model is told of the notebook -------------------------------------------------
 
 CONTEXT = Context(
