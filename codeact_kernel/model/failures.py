@@ -59,8 +59,7 @@ def from_status(
     words, everything = mask(_message(body), known), _everything(body)
     after = retry_after(headers)
     said = f" It says: {words}" if words else ""
-    # "Rate limit exceeded: maximum tokens per minute" is about time, not size.
-    if status == 413 or (status != 429 and _TOO_LONG.search(everything)):
+    if _is_too_long(status, everything):
         return Failure(
             ContextTooLong(
                 f"The conversation is too long for {endpoint.model}.{said}",
@@ -75,28 +74,22 @@ def from_status(
     if status in (402, 429):
         return _rate_limited(status, said, after, everything)
     if status in (408, 409, 425) or status >= 500:
-        return Failure(
-            EndpointUnreachable(
-                f"{endpoint.base_url} failed with HTTP {status}.{said}",
-                remedy="Try again later, or set CODEACT_BASE_URL to another endpoint.",
-            ),
+        return _unreachable(
+            f"{endpoint.base_url} failed with HTTP {status}.{said}",
+            "Try again later, or set CODEACT_BASE_URL to another endpoint.",
             transient=True,
             retry_after=after,
         )
     if 300 <= status < 400:
         where = mask(headers.get("location", "another address"), known)
-        return Failure(
-            EndpointUnreachable(
-                f"{endpoint.base_url} redirects to {where}, and prompts are not sent on.",
-                remedy="If that address is right, set CODEACT_BASE_URL to it.",
-            )
+        return _unreachable(
+            f"{endpoint.base_url} redirects to {where}, and prompts are not sent on.",
+            "If that address is right, set CODEACT_BASE_URL to it.",
         )
     if status == 404:
-        return Failure(
-            EndpointUnreachable(
-                f"{endpoint.base_url} has no chat completions (HTTP 404).{said}",
-                remedy="Check CODEACT_BASE_URL; it usually ends in /v1.",
-            )
+        return _unreachable(
+            f"{endpoint.base_url} has no chat completions (HTTP 404).{said}",
+            "Check CODEACT_BASE_URL; it usually ends in /v1.",
         )
     return Failure(
         MalformedReply(
@@ -201,8 +194,15 @@ def _known_cause(cause: BaseException, endpoint: Endpoint) -> Failure | None:
     return None
 
 
-def _unreachable(what: str, remedy: str, *, transient: bool = False) -> Failure:
-    return Failure(EndpointUnreachable(what, remedy=remedy), transient=transient)
+def _unreachable(
+    what: str, remedy: str, *, transient: bool = False, retry_after: float | None = None
+) -> Failure:
+    return Failure(EndpointUnreachable(what, remedy=remedy), transient, retry_after)
+
+
+def _is_too_long(status: int, everything: str) -> bool:
+    # "Rate limit exceeded: maximum tokens per minute" is about time, not size.
+    return status == 413 or (status != 429 and _TOO_LONG.search(everything) is not None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -412,7 +412,7 @@ async def test_a_stream_that_breaks_after_its_block_is_complete(
 async def test_a_stream_that_ends_without_a_reason_is_broken(
     serve: ServeScript, start: Start
 ) -> None:
-    server = serve([Reply("Half an ans", finish=None, done=False), "Whole answer."])
+    server = serve([Reply("Half of the", finish=None, done=False), "Whole answer."])
     model, screen, _ = start(server)
     assert (await answered(model, screen)).text == "Whole answer."
     assert screen.again == 1
