@@ -99,7 +99,9 @@ def _library() -> list[str] | None:
 
 
 def _host(request: int) -> list[str]:
-    return [sys.executable, "-I", "-S", "-B", sandlock_host.__file__, str(request)]
+    # Without warnings: the library warns of a setting that it does obey.
+    options = ["-I", "-S", "-B", "-W", "ignore"]
+    return [sys.executable, *options, sandlock_host.__file__, str(request)]
 
 
 def _as_root() -> Mapping[str, int]:

@@ -35,7 +35,7 @@ def main(number: int) -> int:
         return FAILED
     if ended.reason is ExitReason.EXITED:
         return int(ended.exit_code)
-    return 128 + (int(ended.signal or SIGKILL))
+    return 128 + (ended.signal if ended.signal > 0 else SIGKILL)  # -1: it cannot say
 
 
 if __name__ == "__main__":

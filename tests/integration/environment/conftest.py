@@ -7,11 +7,12 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from codeact_kernel.config import Settings
 from codeact_kernel.environment.inner import InnerKernel
@@ -39,22 +40,29 @@ class Inner:
         self.disconnect()
         self.kernel.start()
         client = AsyncKernelClient()
-        ports = {
+        connection: dict[str, Any] = {
             f"{channel}_port": int(endpoint.rpartition("-")[2])
             for channel, endpoint in self.kernel.endpoints.items()
         }
-        client.load_connection_info(
-            {
-                "transport": "ipc",
-                "ip": self.kernel.endpoints["shell"].removeprefix("ipc://").rpartition("-")[0],
-                "key": self.kernel.key.decode(),
-                "signature_scheme": "hmac-sha256",
-                **ports,
-            }
-        )
+        connection |= {
+            "transport": "ipc",
+            "ip": self.kernel.endpoints["shell"].removeprefix("ipc://").rpartition("-")[0],
+            "key": self.kernel.key.decode(),
+            "signature_scheme": "hmac-sha256",
+        }
+        client.load_connection_info(connection)  # type: ignore[arg-type]
         client.start_channels()
         self.client = client
-        await client.wait_for_ready(timeout=PATIENCE)
+        await self._ready(client)
+
+    async def _ready(self, client: AsyncKernelClient) -> None:
+        """Return when the kernel answers and publishes; fail at once if it dies instead."""
+        dead = asyncio.ensure_future(self.deaths.get())
+        live = asyncio.ensure_future(_answers(client))
+        done, _ = await asyncio.wait({dead, live}, timeout=PATIENCE, return_when="FIRST_COMPLETED")
+        for task in (dead, live):
+            task.cancel()
+        assert live in done, f"no answer: {dead.result() if dead in done else 'timeout'}"
 
     async def run(self, code: str) -> str:
         """Run ``code``; what it printed, and the name of its error if it failed."""
@@ -66,12 +74,12 @@ class Inner:
         text = "".join(
             message["content"]["text"] for message in self.said if message["msg_type"] == "stream"
         )
-        return text + reply["content"].get("ename", "")
+        return text + str(reply["content"].get("ename", ""))
 
     def send(self, code: str) -> str:
         """Run ``code`` without waiting; returns the id of the request."""
         assert self.client is not None
-        return self.client.execute(code, allow_stdin=False)
+        return str(self.client.execute(code, allow_stdin=False))
 
     async def reply(self, request: str) -> dict[str, Any]:
         """The content of the reply to ``request``."""
@@ -99,6 +107,17 @@ class Inner:
         if self.client is not None:
             self.client.stop_channels()
             self.client = None
+
+
+async def _answers(client: AsyncKernelClient) -> None:
+    while True:
+        client.kernel_info()
+        try:
+            await client.get_shell_msg(timeout=1)
+            await client.get_iopub_msg(timeout=0.2)
+        except Empty:
+            continue
+        return
 
 
 MakeInner = Callable[..., Inner]

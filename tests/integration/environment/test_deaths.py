@@ -107,6 +107,10 @@ async def test_memory_that_no_process_limit_sees_ends_as_a_death_from_memory(
     assert await inner.run("print(1)") == "1\n"
 
 
+def folders_of_ours(place: Path) -> list[Path]:
+    return list(place.glob("codeact-*"))
+
+
 def can_bound_processes(kind: str) -> bool:
     group = cgroup.create("codeact-probe-test", Limits())
     if group is not None:
@@ -191,10 +195,10 @@ async def test_a_closed_kernel_leaves_no_control_group_and_no_runtime_folder(
     before = groups_of_ours()
     inner = make(kind)
     await inner.start()
-    assert list(tmp_path.glob("codeact-*"))
+    assert folders_of_ours(tmp_path)
     started = groups_of_ours() - before
     inner.kernel.close()
-    assert list(tmp_path.glob("codeact-*")) == []
+    assert folders_of_ours(tmp_path) == []
     assert not [group for group in started if group.exists()]
 
 

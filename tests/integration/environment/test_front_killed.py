@@ -1,0 +1,106 @@
+"""``kill -9`` of the front, or of any process between it and the code: nothing survives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import PATIENCE, MakeInner, marked
+from .test_deaths import groups_of_ours
+
+ROUNDS = 8
+"""Moments after its start at which the front is killed, up to when its kernel is up."""
+
+
+async def gone(mark: str) -> None:
+    """Return when no process has ``mark`` in its command line."""
+    async with asyncio.timeout(PATIENCE):
+        while marked(mark):
+            await asyncio.sleep(0.01)
+
+
+async def front(kind: str, folder: Path, state: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.environment.front"),
+        *(kind, str(folder), str(state)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(state)},
+    )
+
+
+async def said(process: asyncio.subprocess.Process, wanted: str) -> None:
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).decode().strip() == wanted
+
+
+@pytest.mark.parametrize("moment", range(ROUNDS))
+async def test_nothing_survives_the_front_killed_at_any_moment(
+    kind: str, moment: int, tmp_path: Path
+) -> None:
+    folder, state = tmp_path / "notebooks", tmp_path / "state"
+    folder.mkdir()
+    state.mkdir()
+    process = await front(kind, folder, state)
+    await said(process, "starting")
+    # Sleeping is the point: the kill must fall anywhere in the start of the others.
+    await asyncio.sleep(random.Random(moment).uniform(0, 0.6) if moment else 0)
+    process.kill()
+    await process.wait()
+    await gone(str(tmp_path))
+    async with asyncio.timeout(PATIENCE):
+        while list(state.glob("codeact-*")):  # the keeper removes it last
+            await asyncio.sleep(0.01)
+
+
+async def test_the_keeper_of_a_killed_front_removes_folder_and_control_groups(
+    kind: str, tmp_path: Path
+) -> None:
+    folder, state = tmp_path / "notebooks", tmp_path / "state"
+    folder.mkdir()
+    state.mkdir()
+    before = groups_of_ours()
+    process = await front(kind, folder, state)
+    await said(process, "starting")
+    await said(process, "started")
+    ours = groups_of_ours() - before
+    process.kill()
+    await process.wait()
+    await gone(str(tmp_path))
+    async with asyncio.timeout(PATIENCE):
+        while list(state.glob("codeact-*")) or any(group.exists() for group in ours):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("victim", ["keeper", "below the keeper"])
+async def test_a_killed_keeper_or_wrapper_is_a_death_and_nothing_survives(
+    kind: str, victim: str, make: MakeInner
+) -> None:
+    inner = make(kind)
+    await inner.start()
+    mark = str(inner.workspace.folder.parent)
+    await inner.run(
+        f"import subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)', {mark!r}])"
+    )
+    keeper = next(pid for pid in marked("keeper.py") if parent(pid) == os.getpid())
+    os.kill(keeper if victim == "keeper" else child(keeper), signal.SIGKILL)
+    assert (await inner.death()).reason == "killed"
+    if not (kind == "none" and victim == "keeper"):  # without walls nobody else holds the children
+        await gone(f"1000)\0{mark}")
+    await inner.start()
+    assert await inner.run("print(1)") == "1\n"
+
+
+def parent(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[1])
+
+
+def child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
