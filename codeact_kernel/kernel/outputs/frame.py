@@ -6,15 +6,17 @@ content security policy without network.  One frame alone would leak by
 navigating itself; the inner one cannot, because its navigations are subject
 to the outer one's ``frame-src 'none'``.
 
-Two kinds:
+Three kinds:
 
 ``locked``
     Only our two scripts run, named by their hashes; the content's own cannot.
     Loaded at once.
 ``live``
     The content's scripts run.  They could still reach the network through
-    WebRTC, which no policy stops, so that by default a person has to click
-    first: until then the content is inert text in the outer frame.
+    WebRTC, which no policy stops.
+``click``
+    Live after a person clicked.  Until then locked, or, if the content has
+    elements that could load something without any script, not there at all.
 """
 
 from __future__ import annotations
@@ -39,12 +41,14 @@ _FRAMED: Final = re.compile(
     r"|link|math|template|meta|base)(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
-# What needs scripts, or could load by itself even where no script runs (a
-# policy does not cover rel=preconnect or dns-prefetch).
-_ACTIVE: Final = re.compile(
-    r"<(?:script|iframe|frame|object|embed|applet|link|meta|base|template|portal|fencedframe)"
-    r"(?![\w-])|[\s\"'/]on[a-z]{3,30}\s{0,9}=|javascript:",
+# What could load by itself even where no script runs and a policy forbids all
+# (rel=preconnect and dns-prefetch, for instance).
+_LOADING: Final = re.compile(
+    r"<(?:iframe|frame|object|embed|applet|link|meta|base|template|portal|fencedframe)(?![\w-])",
     re.IGNORECASE | re.ASCII,
+)
+_SCRIPTED: Final = re.compile(
+    r"<script(?![\w-])|[\s\"'/]on[a-z]{3,30}\s{0,9}=|javascript:", re.IGNORECASE | re.ASCII
 )
 
 
@@ -58,35 +62,37 @@ def is_active(source: str) -> bool:
 
     Never false for HTML that does: such an element's name stands in the source.
     """
-    return _ACTIVE.search(source) is not None
+    return _SCRIPTED.search(source) is not None or _LOADING.search(source) is not None
 
 
-# Inside the content: say how tall it is.
+# Inside the content: say how tall it is, with its scroll bar.  Not a pixel more,
+# or content as tall as its window would make it grow without end.
 _MEASURE: Final = (
     "(()=>{const tell=()=>{const r=document.documentElement,b=document.body;if(!b)return;"
     "const h=Math.max(r.getBoundingClientRect().height,b.scrollHeight)"
-    "+(r.scrollWidth>r.clientWidth?18:2);parent.postMessage({codeact_height:h},'*')};"
+    "+innerHeight-r.clientHeight;parent.postMessage({codeact_height:h},'*')};"
     "const o=new ResizeObserver(tell);o.observe(document.documentElement);"
     "addEventListener('DOMContentLoaded',()=>{o.observe(document.body);tell()});"
     "addEventListener('load',tell)})()"
 )
 
-# In the outer frame: hold the content until it may load, pass its height on.
-# A page extension may open it by posting 'codeact_show' to the frame.
+# In the outer frame: load the content, or its preview until a person asks for
+# more, and pass its height on.  A page extension may ask too, by posting 'codeact_show'.
 _OUTER: Final = (
-    "(()=>{const content=JSON.parse(document.getElementById('content').textContent),"
-    "ask=document.getElementById('ask');let inner=null;"
-    "const tell=(h)=>parent.postMessage({codeact_height:h},'*');"
-    "const show=()=>{if(inner)return;if(ask)ask.remove();"
-    "inner=document.createElement('iframe');inner.setAttribute('sandbox','allow-scripts');"
-    "inner.srcdoc=content;document.body.append(inner);tell(300)};"
+    "(()=>{const {preview,head,body}=JSON.parse(document.getElementById('content').textContent);"
+    "let ask=document.getElementById('ask'),inner=null,shown=false;"
+    "const tell=(h)=>parent.postMessage({codeact_height:h+(ask?ask.offsetHeight:0)},'*');"
+    "const load=(h)=>{const f=document.createElement('iframe');"
+    "f.setAttribute('sandbox','allow-scripts');f.srcdoc=h+body;"
+    "if(inner)inner.replaceWith(f);else document.body.append(f);inner=f};"
+    "const show=()=>{if(shown)return;shown=true;if(ask)ask.remove();ask=null;load(head);tell(300)};"
     "addEventListener('message',(e)=>{"
     "if(inner&&e.source===inner.contentWindow){"
     "const h=Math.ceil(Number(e.data&&e.data.codeact_height));"
     "if(h>0)tell(Math.min(2000,Math.max(20,h)))}"
     "else if(e.source===parent&&e.data==='codeact_show')show()});"
-    "if(ask){ask.querySelector('button').addEventListener('click',show);"
-    "tell(ask.offsetHeight)}else show()})()"
+    "if(!ask)return show();ask.querySelector('button').addEventListener('click',show);"
+    "tell(0);if(preview)load(preview)})()"
 )
 
 # In the page: give each of our frames the height it tells, and nothing else.
@@ -113,8 +119,9 @@ def _policy(script_sources: str) -> str:
     )
 
 
-_LOCKED: Final = _policy(f"{_source_hash(_MEASURE)} {_source_hash(_OUTER)}")
 _LIVE: Final = _policy("'unsafe-inline' 'unsafe-eval' blob: data:")
+_LOCKED: Final = _policy(_source_hash(_MEASURE))
+_LOCKED_OUTER: Final = _policy(f"{_source_hash(_MEASURE)} {_source_hash(_OUTER)}")
 
 _ASK: Final = (
     '<div id="ask" style="font:13px sans-serif;color:#767676;padding:4px">'
@@ -128,15 +135,16 @@ def frame(source: str, kind: Kind) -> str:
     The result contains one script, ours, that only sets the frame's height (20
     to 2000 pixels).  ``source`` must be encodable as UTF-8.
     """
-    policy = _LOCKED if kind == "locked" else _LIVE
-    inner = (
-        f"{_head(policy)}<style>html{{background:#fff}}body{{margin:0}}</style>"
-        f"<script>{_MEASURE}</script>{source}"
-    )
-    content = json.dumps(inner, ensure_ascii=False).replace("<", "\\u003c")
+    locked, live = _inner_head(_LOCKED), _inner_head(_LIVE)
+    preview = locked if kind == "click" and not _LOADING.search(source) else ""
+    content = json.dumps(
+        {"preview": preview, "head": locked if kind == "locked" else live, "body": source},
+        ensure_ascii=False,
+    ).replace("<", "\\u003c")
     outer = (
-        f"{_head(policy)}<style>html,body{{margin:0;height:100%;overflow:hidden}}"
-        "iframe{display:block;width:100%;height:100%;border:0}</style>"
+        f"{_head(_LOCKED_OUTER if kind == 'locked' else _LIVE)}"
+        "<style>html,body{margin:0;height:100%;overflow:hidden}"
+        "body{display:flex;flex-direction:column}iframe{flex:1;width:100%;border:0}</style>"
         f"<body>{_ASK if kind == 'click' else ''}"
         f'<script type="application/json" id="content">{content}</script>'
         f"<script>{_OUTER}</script>"
@@ -155,4 +163,11 @@ def _head(policy: str) -> str:
         '<!doctype html><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta http-equiv="x-dns-prefetch-control" content="off">'
+    )
+
+
+def _inner_head(policy: str) -> str:
+    return (
+        f"{_head(policy)}<style>html{{background:#fff}}body{{margin:0}}</style>"
+        f"<script>{_MEASURE}</script>"
     )

@@ -43,9 +43,13 @@ _ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium, the system's own."""
+    """Headless Chromium, the system's own.
+
+    It ends with this package: its event loop runs all the while, and asyncio
+    tests elsewhere need one of their own.
+    """
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no Chromium here; install the package chromium")

@@ -33,15 +33,21 @@ def _inner(page: Page) -> Frame:
     return inner
 
 
-def test_before_the_click_there_is_a_sentence_and_no_content(open_notebook: Open) -> None:
+def test_before_the_click_there_is_a_sentence_and_a_lifeless_preview(open_notebook: Open) -> None:
     page = open_notebook()
     _shown(page, OutputPolicy("click"), SCRIPT)
-    ask = page.frame_locator("iframe").locator("#ask")
-    ask.wait_for()
-    assert SENTENCE in ask.inner_text()
+    assert SENTENCE in page.frame_locator("iframe").locator("#ask").inner_text()
+    assert _inner(page).inner_text("#p") == "before"
+    page.wait_for_function("document.querySelector('iframe').offsetHeight >= 620")
+
+
+def test_what_could_load_without_a_script_has_no_preview(open_notebook: Open) -> None:
+    page = open_notebook()
+    _shown(page, OutputPolicy("click"), {"text/html": "<link rel=preconnect href=x><p>x</p>"})
+    page.frame_locator("iframe").locator("#ask").wait_for()
     (outer,) = page.main_frame.child_frames
     assert outer.child_frames == []
-    assert outer.query_selector_all("p, iframe") == []
+    assert outer.query_selector_all("p, link, iframe") == []
 
 
 def test_after_the_click_the_script_runs_and_the_frame_has_its_height(
@@ -50,9 +56,8 @@ def test_after_the_click_the_script_runs_and_the_frame_has_its_height(
     page = open_notebook()
     _shown(page, OutputPolicy("click"), SCRIPT)
     page.frame_locator("iframe").locator("button").click()
+    page.wait_for_function("document.querySelector('iframe').offsetHeight === 600")
     assert _inner(page).inner_text("#p") == "it ran"
-    page.wait_for_function("document.querySelector('iframe').offsetHeight >= 600")
-    assert page.evaluate("document.querySelector('iframe').offsetHeight") < 620
     assert page.frame_locator("iframe").locator("#ask").count() == 0
 
 
@@ -61,6 +66,7 @@ def test_a_page_extension_opens_a_frame_with_a_message(open_notebook: Open) -> N
     _shown(page, OutputPolicy("click"), SCRIPT)
     page.frame_locator("iframe").locator("#ask").wait_for()
     page.evaluate("document.querySelector('iframe').contentWindow.postMessage('codeact_show','*')")
+    page.wait_for_function("document.querySelector('iframe').offsetHeight === 600")
     assert _inner(page).inner_text("#p") == "it ran"
 
 
@@ -131,6 +137,16 @@ def test_the_frame_has_no_cookies_no_storage_and_another_origin(open_notebook: O
         "top.frameElement",
     ):
         assert inner.evaluate(tries % reach) == "SecurityError", reach
+
+
+def test_content_as_tall_as_its_window_does_not_grow(open_notebook: Open) -> None:
+    page = open_notebook()
+    data = {"text/html": "<style>html,body{height:100%}p{width:5000px}</style><p>x</p><svg></svg>"}
+    _shown(page, OutputPolicy("frame"), data)
+    inner = _inner(page)
+    for _ in range(10):
+        inner.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+    assert page.evaluate("document.querySelector('iframe').offsetHeight") == 300
 
 
 def test_a_lying_frame_gets_no_more_than_2000_pixels(open_notebook: Open) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from codeact_kernel.kernel.outputs import frame
@@ -108,8 +109,21 @@ class _FrameReader(HTMLParser):
         self.text[index] = self.text.get(index, "") + data
 
 
-def frame_content(html: str) -> tuple[str, str]:
-    """The content policy and the inner document of a framed output.
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """What a framed output consists of."""
+
+    policy: str
+    """Content security policy of the outer document."""
+    asks: bool
+    preview: str
+    """Head of the inner document before a click; empty: none."""
+    head: str
+    body: str
+
+
+def framed(html: str) -> Framed:
+    """The parts of a framed output.
 
     Fails if ``html`` is anything but our frame and our script beside it.
     """
@@ -133,4 +147,5 @@ def frame_content(html: str) -> tuple[str, str]:
         if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     assert len(policies) == 1
-    return policies[0], json.loads(outer.text[scripts[0]])
+    asks = any(attributes.get("id") == "ask" for _, attributes in outer.elements)
+    return Framed(policies[0], asks, **json.loads(outer.text[scripts[0]]))

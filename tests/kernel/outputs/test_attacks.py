@@ -9,7 +9,7 @@ import pytest
 from codeact_kernel.kernel.outputs import OutputPolicy
 
 from .attacks import SCRIPTED, STATIC, WEBRTC, Attack
-from .structure import frame_content, problems
+from .structure import framed, problems
 
 NET = "http://198.51.100.7"
 KNOWN = {"text/html", "text/plain", "text/latex", "image/png"}
@@ -23,11 +23,13 @@ def _check(shown: dict[str, Any], *, may_run: bool) -> None:
     if not html.startswith('<iframe class="codeact-frame"'):
         assert problems(html) == []
         return
-    policy, _ = frame_content(html)
-    assert "default-src 'none'" in policy
-    assert "frame-src 'none'" in policy
-    assert NET not in policy
-    if not may_run:
+    parts = framed(html)
+    for policy in filter(None, (parts.policy, parts.preview, parts.head)):
+        assert "default-src 'none'" in policy
+        assert "frame-src 'none'" in policy
+        assert NET not in policy
+    locked = [parts.preview] if parts.asks else [] if may_run else [parts.policy, parts.head]
+    for policy in filter(None, locked):
         assert "script-src 'sha256-" in policy
         assert "'unsafe-inline'; style" not in policy
 
