@@ -58,6 +58,11 @@ class OutputPolicy:
             **{mime: _raster(mime) for mime in images.RASTER},
         }
 
+    @property
+    def trusts(self) -> bool:
+        """Whether displays and widgets pass as they are."""
+        return self._mode == "trust"
+
     def text(self, text: str) -> str:
         """``text`` with colours, without other control sequences; itself if it has none."""
         return clean_text(text)
@@ -68,7 +73,7 @@ class OutputPolicy:
 
     def display(self, data: Bundle, metadata: Metadata) -> tuple[Bundle, Bundle]:
         """A MIME bundle and its metadata, safe to show in a trusted cell."""
-        if self._mode == "trust":  # still, only the front says what a turn was
+        if self.trusts:  # still, only the front says what a turn was
             data = {mime: value for mime, value in data.items() if not _OWN.match(str(mime))}
             return data, {name: value for name, value in metadata.items() if name != "codeact"}
         shown: Bundle = {}
@@ -96,7 +101,7 @@ class OutputPolicy:
         if msg_type not in ("display_data", "update_display_data", "execute_result"):
             return False
         data = content.get("data")
-        if not isinstance(data, dict) or self._mode == "trust":
+        if not isinstance(data, dict) or self.trusts:
             return False
         return any(
             isinstance(value, str) and len(value) > _HEAVY.get(mime, _HEAVY_OTHER)
@@ -234,7 +239,7 @@ def _count(content: Bundle) -> int | None:
 
 
 def _comm(msg_type: str) -> Callable[[OutputPolicy, Bundle], Bundle | None]:
-    return lambda _, content: comm(msg_type, content)
+    return lambda policy, content: content if policy.trusts else comm(msg_type, content)
 
 
 _MESSAGES: Final[dict[str, Callable[[OutputPolicy, Bundle], Bundle | None]]] = {
