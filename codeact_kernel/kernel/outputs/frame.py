@@ -140,7 +140,9 @@ def frame(source: str, kind: Kind) -> str:
     content = json.dumps(
         {"preview": preview, "head": locked if kind == "locked" else live, "body": source},
         ensure_ascii=False,
-    ).replace("<", "\\u003c")
+    )
+    # Without "</" and "<!--" nothing in a script element ends it or changes how it ends.
+    content = content.replace("</", "<\\/").replace("<!--", "\\u003c!--")
     outer = (
         f"{_head(_LOCKED_OUTER if kind == 'locked' else _LIVE)}"
         "<style>html,body{margin:0;height:100%;overflow:hidden}"

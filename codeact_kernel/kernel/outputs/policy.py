@@ -24,8 +24,7 @@ Mode = Literal["click", "frame", "sanitise", "trust"]
 
 _OWN: Final = re.compile(r"application/vnd\.codeact\b")
 _STATES: Final = ("busy", "idle", "starting")
-_HEAVY_HTML: Final = 30_000
-_HEAVY_MARKDOWN: Final = 500
+_HEAVY: Final = {"text/html": 10_000, "text/markdown": 500, "text/plain": 50_000}
 _HEAVY_OTHER: Final = 1_000_000
 _LATEX_LIMIT: Final = 50_000
 
@@ -129,9 +128,6 @@ def _cleaned(source: str) -> Bundle:
     """Clean HTML, or nothing if cleaning left nothing to see."""
     cleaned = html.clean(source)
     return {"text/html": cleaned} if cleaned.strip() or not source.strip() else {}
-
-
-_HEAVY: Final = {"text/html": _HEAVY_HTML, "text/markdown": _HEAVY_MARKDOWN}
 
 
 def _precedence(mime: str) -> int:
