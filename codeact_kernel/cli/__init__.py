@@ -67,9 +67,12 @@ def run_command(notebook: Path, output: Path | None) -> None:
     """
     from ..config import load_settings
     from .notebooks import check_kernel, read_notebook
+    from .preflight import check_environment
 
+    settings = load_settings()
     content = read_notebook(notebook)
-    check_kernel(content, notebook, inner_kernel=load_settings().inner_kernel)
+    check_kernel(content, notebook, inner_kernel=settings.inner_kernel)
+    check_environment(settings)
     output = output or notebook.with_name(f"{notebook.stem}.executed.ipynb")
     ran, saved = _execute(content, notebook, output)
     sys.exit(_end(ran, f"The executed notebook is {saved}"))
@@ -87,12 +90,15 @@ def ask_command(task: str, workspace: Path, output: Path | None) -> None:
     The code works with the files of the workspace folder. Exit codes are those
     of 'codeact run'.
     """
+    from ..config import load_settings
     from .notebooks import prompt_notebook
+    from .preflight import check_environment
 
     if not task.strip():
         raise UsageError("The task is empty.", remedy='Say what to do: codeact ask "…".')
     if not workspace.is_dir():
         raise UsageError(f"{workspace} is not a folder.", remedy="Name one with --workspace.")
+    check_environment(load_settings())
     ran, saved = _execute(prompt_notebook(task), workspace / "task.ipynb", output)
     sys.exit(_end(ran, f"What was done is in {saved}" if saved else ""))
 
@@ -111,9 +117,11 @@ def demo_command(folder: Path, lab: bool) -> None:
     from . import demo
     from .notebooks import OutputFile, read_notebook
     from .page import to_html
+    from .preflight import check_environment
 
     settings = load_settings()
     demo.check_packages(settings)
+    check_environment(settings)
     notebook = demo.prepare(folder)
     if lab:
         demo.open_lab(notebook, settings)

@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import ensure_async
 
-from ..errors import CodeActError, EnvironmentFailed, UsageError
+from ..errors import EnvironmentFailed, UsageError
 from ..kernel.classify import classify_cell
 from ..replay.expand import collapse, expand, turn_of
 from .notebooks import KERNEL_NAME, KERNELSPEC
@@ -73,11 +73,14 @@ def execute(
                 "The codeact kernel is not installed for this Python.",
                 remedy="Install it with: python -m pip install --force-reinstall --no-deps codeact-kernel",
             ) from None
-        except CodeActError as error:
+        except EnvironmentFailed as error:
             words.seek(0)
             last = words.read().decode(errors="replace").strip().rpartition("\n")[2]
-            raise EnvironmentFailed(error.what, remedy=printable(last) or error.remedy) from None
-        return Ran(run.so_far(), failure)
+            # A sentence of the kernel's own says it best.
+            raise EnvironmentFailed(
+                error.what, remedy=printable(last.removeprefix("codeact: "))
+            ) from None
+    return Ran(run.so_far(), failure)
 
 
 def _fresh(notebook: NotebookNode) -> NotebookNode:
@@ -131,10 +134,10 @@ class _Run(NotebookClient):
             if self._interrupts:
                 return "The run was stopped."
             return "The kernel ended unexpectedly; 'codeact doctor' checks the installation."
-        except RuntimeError as error:
+        except RuntimeError:
             if self._ready:
                 raise
-            raise EnvironmentFailed(f"The codeact kernel did not start: {error}.") from None
+            raise EnvironmentFailed("The codeact kernel did not start.") from None
         finally:
             for task in self._tasks:
                 task.cancel()

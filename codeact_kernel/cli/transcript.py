@@ -191,7 +191,7 @@ class Transcript:
             self._words(str(data.get("text/plain", "")), "dim" if mark["part"] == "notice" else "")
         elif mark.get("part") == "answer":
             turn = data.get(TURN_MIME, {})
-            self._answer(str(turn.get("answer") or data.get("text/plain", "")), turn)
+            self._answer(str(turn.get("answer") or turn.get("reason") or ""), turn)
 
     def _progress(self, line: str) -> None:
         if self._live is not None and self._task is not None:
@@ -217,13 +217,10 @@ class Transcript:
         self._line(self._text(_summary(turn), "dim"))
 
     def _error(self, content: Mapping[str, Any]) -> None:
-        if content["ename"] == "CodeActTurnError":
-            self.note(f"The turn ended without an answer: {printable(content['evalue'])}", "red")
-        else:
-            traceback = (
-                "\n".join(content["traceback"]) or f"{content['ename']}: {content['evalue']}"
-            )
-            self._output(traceback + "\n", "red")
+        # Why a turn ended without an answer stands where the answer would.
+        if content["ename"] != "CodeActTurnError":
+            traceback = "\n".join(content["traceback"])
+            self._output((traceback or f"{content['ename']}: {content['evalue']}") + "\n", "red")
 
     def _shows(self, data: Mapping[str, Any]) -> None:
         picture = next((mime for mime in data if mime.startswith("image/")), None)

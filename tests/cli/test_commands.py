@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from codeact_kernel.cli import main
+from codeact_kernel.cli.platforms import Facts
 from codeact_kernel.config import Settings, config_file, load_settings
+from codeact_kernel.errors import SandboxError
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,31 @@ def test_an_impossible_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 
     assert "CODEACT_MEMORY" in one_sentence(codeact("config", "show"))
     assert "CODEACT_MEMORY" in one_sentence(codeact("demo"))
+
+
+@pytest.mark.parametrize("command", [("ask", "Sum it up."), ("demo", "output")])
+def test_a_sandbox_or_an_inner_kernel_that_is_none_is_one_sentence(
+    command: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("CODEACT_SANDBOX", "walls")
+        assert "no sandbox 'walls'" in one_sentence(codeact(*command))
+    monkeypatch.setenv("CODEACT_INNER_KERNEL", "nowhere-env")
+    assert "'nowhere-env'" in one_sentence(codeact(*command))
+    assert not (tmp_path / "output").exists()
+
+
+def test_where_no_sandbox_works_the_remedy_is_the_platforms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(_: str) -> None:
+        raise SandboxError("No sandbox works on this machine.", remedy="any")
+
+    monkeypatch.setattr("codeact_kernel.sandbox.select.choose", none)
+    monkeypatch.setattr("codeact_kernel.cli.preflight.gather", lambda: Facts("Darwin"))
+
+    assert "Linux container" in one_sentence(codeact("ask", "Sum it up."))
 
 
 def test_a_setting_is_kept_shown_and_forgotten() -> None:

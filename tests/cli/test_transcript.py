@@ -127,16 +127,25 @@ def test_pictures_and_unknown_outputs_are_named() -> None:
     assert reader.text == "  [a picture: image/png]\n  [an output of type text/html]\n"
 
 
-def test_an_error_shows_its_traceback_and_a_failed_turn_its_reason() -> None:
+def test_an_error_shows_its_traceback() -> None:
     reader = Reader()
     error = {"ename": "ValueError", "evalue": "no", "traceback": ["Traceback", "ValueError: no"]}
     reader.transcript.message(message("error", **error))
+
+    assert reader.text == "  Traceback\n  ValueError: no\n"
+
+
+def test_a_turn_without_an_answer_says_why_once() -> None:
+    reader = Reader()
+    turn = {"answer": "", "reason": "20 were not enough.", "stop": "steps", "steps": []}
+    reader.transcript.message(marked("answer", {"text/plain": "…", TURN_MIME: turn}))
     reader.transcript.message(
-        message("error", ename="CodeActTurnError", evalue="steps: 20 were not enough", traceback=[])
+        message(
+            "error", ename="CodeActTurnError", evalue="steps: 20 were not enough.", traceback=[]
+        )
     )
 
-    assert "  Traceback\n  ValueError: no\n" in reader.text
-    assert "The turn ended without an answer: steps: 20 were not enough" in reader.text
+    assert reader.text == "\n20 were not enough.\nsteps · 0 steps\n"
 
 
 def test_rich_markup_in_outputs_is_plain_text() -> None:
