@@ -1,0 +1,1 @@
+"""Speed and size of the kernel beside stock ipykernel: ``python -m benchmarks``."""
