@@ -7,7 +7,10 @@ root), version 1 as root.  Elsewhere the keeper watches the tree instead.
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,9 @@ ROOT = Path("/sys/fs/cgroup")
 
 PERIOD = 100_000
 """Microseconds over which processor time is shared out (the kernel's default)."""
+
+
+_KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,31 @@ class ControlGroup:
         """The file to which a 0 forbids new processes."""
         return self.folders["pids"] / "pids.max" if "pids" in self.folders else None
 
+    def kill(self) -> None:
+        """SIGKILL every member, and return when none is left or ``_KILL_SECONDS`` have passed."""
+        if self.freeze is not None:
+            _write(self.freeze, "0")
+        deadline = time.monotonic() + _KILL_SECONDS
+        while members := self._members():
+            for pid in members:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
+
+    def _members(self) -> set[int]:
+        found: set[int] = set()
+        for folder in set(self.folders.values()):
+            with suppress(OSError):
+                found.update(map(int, (folder / "cgroup.procs").read_text().split()))
+        return found
+
     def remove(self) -> None:
         """Remove the folders, if they are empty and still there."""
         for folder in set(self.folders.values()):
-            try:
+            with suppress(OSError):
                 folder.rmdir()
-            except OSError:
-                pass
 
 
 def create(name: str, limits: Limits) -> ControlGroup | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Kept:
 
     def __init__(self, command: Command, launch: Launch) -> None:
         self._limits = launch.limits
+        self._runtime = launch.runtime
         self._keeper, self._commands, self._news = _start_keeper()
         self._death: Death | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -126,9 +128,16 @@ class Kept:
                 os.waitpid(self._keeper, 0)
             except ChildProcessError:  # somebody reaps every child of this process
                 pass
-            if ending is None and self._group is not None:
-                self._group.remove()
+            if ending is None:
+                self._clean_up()
         return self._death
+
+    def _clean_up(self) -> None:
+        """Do what a keeper that was killed can no longer do."""
+        if self._group is not None:
+            self._group.kill()
+            self._group.remove()
+        shutil.rmtree(self._runtime, ignore_errors=True)
 
 
 def _start_keeper() -> tuple[int, int, int]:

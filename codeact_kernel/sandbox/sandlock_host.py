@@ -15,6 +15,7 @@ import sys
 import traceback
 
 SIGKILL = 9
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 FAILED = 126
 """Exit code when the library could not start the command (as a shell's)."""
@@ -25,6 +26,10 @@ def main(number: int) -> int:
     with os.fdopen(number, "rb") as request:
         places, settings, argv = marshal.load(request)  # noqa: S302 - the front wrote it
     sys.path += places
+    import ctypes
+
+    # When the keeper is killed, nobody is left to answer to.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     from sandlock import ExitReason, Sandbox, StdioMode
 
     try:
