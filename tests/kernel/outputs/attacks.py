@@ -78,12 +78,11 @@ STATIC: list[Attack] = [
             "iframe_javascript": "<iframe src=\"javascript:parent.pwn('NAME')\"></iframe>",
             "math_handler": "<math><mtext><img src=data:, onerror=pwn('NAME')></mtext></math>",
             "mxss_noscript": '<noscript><p title="</noscript><img src=data:, '
-            "onerror=pwn('NAME')>\"></noscript><img src=data:, onerror=pwn('NAME')>",
+            "onerror=pwn('NAME')>\"></noscript>",
             "mxss_style_svg": '<svg></p><style><a id="</style><img src=data:, '
             "onerror=pwn('NAME')>\">",
             "mxss_math_style": "<math><mtext><table><mglyph><style><!--</style>"
-            '<img title="--&gt;&lt;img src=data:, onerror=pwn(&#39;NAME&#39;)&gt;">'
-            "<img src=data:, onerror=pwn('NAME')>",
+            '<img title="--&gt;&lt;img src=data:, onerror=pwn(&#39;NAME&#39;)&gt;">',
             "comment_end": "<!--><img src=data:, onerror=pwn('NAME')>-->",
             "style_end": "<style>a{}</style ><img src=data:, onerror=pwn('NAME')>",
             "textarea_end": "<textarea></textarea><img src=data:, onerror=pwn('NAME')>",
@@ -157,7 +156,7 @@ STATIC: list[Attack] = [
             "audio_src": "<audio src='NET/hit/NAME' preload=auto></audio>",
             "video_source": "<video preload=auto><source src='NET/hit/NAME'></video>",
             "track": "<video src='data:video/mp4;base64,AAAA'>"
-            "<track default src='NET/hit/NAME'></video><img src='NET/hit/NAME'>",
+            "<track default src='NET/hit/NAME'></video>",
             "input_image": "<input type=image src='NET/hit/NAME'>",
             "link_css": "<link rel=stylesheet href='NET/hit/NAME'>",
             "link_preload": "<link rel=preload as=image href='NET/hit/NAME'>",
@@ -175,8 +174,7 @@ STATIC: list[Attack] = [
             "css_list": "<ul style='list-style-image:url(NET/hit/NAME)'><li>x</ul>",
             "css_mask": "<p style='mask-image:url(NET/hit/NAME)'>x</p>",
             "css_border": "<p style='border:9px solid;border-image:url(NET/hit/NAME) 1'>x</p>",
-            "css_shape": "<p style='float:left;shape-outside:url(NET/hit/NAME)'>x</p>"
-            "<p style='background:url(NET/hit/NAME)'>x</p>",
+            "css_shape": "<p style='float:left;shape-outside:url(NET/hit/NAME)'>x</p>",
             "css_var": "<p style='--x:url(NET/hit/NAME);background:var(--x)'>x</p>",
             "style_background": "<p style='background:url(NET/hit/NAME)'>x</p>",
             "style_entity": "<p style='background:&#117;rl(NET/hit/NAME)'>x</p>",
@@ -280,13 +278,13 @@ SCRIPTED: list[Attack] = [
             "i.srcdoc=\"<img src='NET/hit/NAME'>\";document.body.append(i)",
             "child_blob": "const i=document.createElement('iframe');i.src=URL.createObjectURL("
             "new Blob([\"<img src='NET/hit/NAME'>\"],{type:'text/html'}));"
-            "document.body.append(i);new Image().src='NET/hit/NAME'",
+            "document.body.append(i)",
             "css_inserted": "const s=document.createElement('style');"
             "s.textContent=\"html{background:url('NET/hit/NAME')!important}\";document.head.append(s)",
             "font_face": "new FontFace('q',\"url('NET/hit/NAME')\").load().catch(()=>0)",
             "speculation": "const s=document.createElement('script');s.type='speculationrules';"
             "s.text=JSON.stringify({prefetch:[{source:'list',urls:['NET/hit/NAME']}]});"
-            "document.head.append(s);new Image().src='NET/hit/NAME'",
+            "document.head.append(s)",
             "written": "document.write(\"<img src='NET/hit/NAME'>\")",
             "video_object": "const v=document.createElement('video');v.src='NET/hit/NAME';v.load()",
             "second_policy": "const m=document.createElement('meta');"
@@ -314,3 +312,7 @@ _LEAVING = frozenset(
     self_refresh parent_location top_location open_parent open_self written second_policy
     """.split()  # noqa: SIM905
 )
+
+WITHOUT_EFFECT = frozenset({"mxss_math_style", "track"})
+"""Attacks that do nothing unfiltered in the Chromium we test with: that the policy
+stops them proves nothing.  They stay for other browsers."""
