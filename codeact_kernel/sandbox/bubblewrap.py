@@ -41,7 +41,9 @@ High, so that none is one of the keeper's own.
 """
 
 
-_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/acpi", "/proc/fs", "/proc/scsi", "/proc/mtrr")
+_PROC = tuple(
+    f"/proc/{name}" for name in ("sys", "sysrq-trigger", "pressure", "acpi", "fs", "scsi", "mtrr")
+)
 """Parts of ``/proc`` that change the machine."""
 
 

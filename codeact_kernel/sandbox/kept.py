@@ -8,7 +8,9 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,20 +95,16 @@ class Kept:
     def reset_peak(self) -> None:
         """Start a new measurement of the peak (``clear_refs``, proc(5))."""
         for pid in self._processes():
-            try:
+            with suppress(OSError):
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
-            except OSError:
-                pass
 
     def _processes(self) -> list[int]:
         return [] if self._death else keeper.descendants(self._keeper)
 
     def _tell(self, command: str) -> None:
         if self._death is None:
-            try:
+            with suppress(OSError):  # when the keeper is gone, wait says so
                 keeper.send(self._commands, command)
-            except OSError:
-                pass  # the keeper is gone; wait says so
 
     def _ready(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.remove_reader(self._news)
@@ -124,10 +122,8 @@ class Kept:
             self._death = explain(ending, self._limits)
             os.close(self._commands)
             os.close(self._news)
-            try:
+            with suppress(ChildProcessError):  # somebody may reap every child of this process
                 os.waitpid(self._keeper, 0)
-            except ChildProcessError:  # somebody reaps every child of this process
-                pass
             if ending is None:
                 self._clean_up()
         return self._death
@@ -144,7 +140,7 @@ def _start_keeper() -> tuple[int, int, int]:
     """A keeper that waits for its spec: process id, pipe to it, pipe from it."""
     theirs_in, commands = os.pipe()
     news, theirs_out = os.pipe()
-    python, script = sys.executable, keeper.__file__
+    python, script = sys.executable, _compiled()
     try:
         pid = os.posix_spawn(
             python,
@@ -170,6 +166,16 @@ def _start_keeper() -> tuple[int, int, int]:
         os.close(theirs_in)
         os.close(theirs_out)
     return pid, commands, news
+
+
+def _compiled() -> str:
+    """The keeper's script, compiled if it can be had: compiling takes as long as the rest."""
+    source = Path(keeper.__file__)
+    compiled = Path(cache_from_source(keeper.__file__))
+    with suppress(OSError):
+        if compiled.stat().st_mtime >= source.stat().st_mtime:
+            return str(compiled)
+    return str(source)
 
 
 def _spec(command: Command, launch: Launch, group: cgroup.ControlGroup | None) -> keeper.Spec:

@@ -29,6 +29,18 @@ _REQUEST = 100
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 _WRITABLE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm")  # noqa: S108
 
+_GROUPS = tuple(
+    f"/sys/fs/cgroup/{name}"
+    for name in (
+        "cpu.max",
+        "memory.max",
+        "cpu/cpu.cfs_period_us",
+        "cpu/cpu.cfs_quota_us",
+        "memory/memory.limit_in_bytes",
+    )
+)
+"""Where libraries look for the limits of a container; they give up if refused."""
+
 
 class Sandlock:
     """The ``Sandbox`` kind ``sandlock``."""
@@ -115,7 +127,14 @@ def _settings(launch: Launch) -> dict[str, Any]:
     The library counts memory when it is mapped and kills at the limit.
     """
     places = shown(launch)
-    readable = [*SYSTEM, *(f"/etc/{entry}" for entry in ETC), *DEVICES, *_DEVICES, "/proc"]
+    readable = [
+        *SYSTEM,
+        *(f"/etc/{entry}" for entry in ETC),
+        *DEVICES,
+        *_DEVICES,
+        *_GROUPS,
+        "/proc",
+    ]
     readable += [str(place.path) for place in places if place.access == "read"]
     writable = [*_WRITABLE, *(str(place.path) for place in places if place.access == "write")]
     folder = launch.workspace.folder
