@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..agent.events import Image, StepError
+from ..agent.text import plain
 
 _TEXT_LIMIT = 200_000
 """Characters kept of each stream; far above what any model is shown, far below any memory limit."""
@@ -14,12 +14,6 @@ _IMAGE_LIMIT = 5_000_000
 _IMAGES = 8
 _DISPLAYS = 32
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_ANSI = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
-
-
-def plain(text: str) -> str:
-    """``text`` without terminal escape sequences."""
-    return _ANSI.sub("", text) if "\x1b" in text else text
 
 
 class Tail:

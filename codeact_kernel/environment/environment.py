@@ -49,6 +49,12 @@ _MAX_MESSAGE = 512 * 1024 * 1024
 _MAX_QUICK_DEATHS = 3
 """Deaths in a row before the first sign of life, after which starting again makes no sense."""
 
+_MOST_CELLS = 1_000_000
+"""A count beyond this is a lie."""
+
+_NUDGES = (0.01, 0.1, 0.4)
+"""Seconds after an interrupt: signal and message take different ways and may overtake each other."""
+
 _LAST_WORDS = 0.02
 """Seconds to let what a dying kernel had already sent arrive."""
 
@@ -73,6 +79,8 @@ class Environment:
         self.inner = inner
         self.generation = 0
         """How many inner kernels there were before this one."""
+        self.count = 0
+        """The highest execution count so far; it goes on when the inner kernel is replaced."""
         self._loop = asyncio.get_running_loop()
         self._session = new_id()
         self._identity = new_id().encode()
@@ -141,9 +149,14 @@ class Environment:
     # --- stopping -----------------------------------------------------------
 
     def interrupt(self) -> None:
-        """SIGINT, and a message: stock ipykernel leaves ``await`` only when one arrives."""
+        """SIGINT, and messages: stock ipykernel leaves ``await`` only when one follows the signal."""
         self.inner.interrupt()
-        self.send(new_request(self._session, "kernel_info_request", {}))
+        for delay in _NUDGES:
+            self._loop.call_later(delay, self._nudge, self.generation)
+
+    def _nudge(self, generation: int) -> None:
+        if generation == self.generation and not self._closed and self._failed is None:
+            self.send(new_request(self._session, "kernel_info_request", {}))
 
     def settle(self, request: Request) -> None:
         """Give ``request``, which was interrupted, the grace period to end; then kill.
@@ -207,6 +220,10 @@ class Environment:
         hello = new_request(self._session, "kernel_info_request", {})
         hello.on_reply = self._on_hello
         self.send(hello)
+        if self.count:
+            code = f"get_ipython().execution_count = {self.count + 1}"
+            content = {"code": code, "silent": True, "store_history": False}
+            self.send(new_request(self._session, "execute_request", content))
 
     def _on_hello(self, message: Message) -> None:
         self._quick_deaths = 0
@@ -285,6 +302,7 @@ class Environment:
         """The message and the request it belongs to, or None if it must be dropped."""
         try:
             message = Message.parse(frames, self._signer)
+            _ = message.content, message.metadata  # what cannot be read is dropped here
             request = self._requests.get(message.parent_id)
         except WireError:
             return None
@@ -322,6 +340,8 @@ class Environment:
         if parsed is None:
             return
         message, request = parsed
+        if message.type == "execute_input":
+            self._note_count(message)
         if message.type in IOPUB_TYPES and request.on_iopub is not None and not request.abandoned:
             request.on_iopub(message)
 
@@ -332,6 +352,11 @@ class Environment:
         message, request = parsed
         if message.type == "input_request" and request.on_input and not request.abandoned:
             request.on_input(message)
+
+    def _note_count(self, message: Message) -> None:
+        count = message.content.get("execution_count")
+        if isinstance(count, int) and count <= _MOST_CELLS:
+            self.count = max(self.count, count)
 
     def _trim(self) -> None:
         while len(self._requests) > _REMEMBERED:

@@ -11,7 +11,7 @@ from ..environment.environment import Environment
 from ..environment.request import Lost, Overdue, Reply, Request, watch
 from ..environment.wire import Json, Message, pack
 from .classify import hint
-from .front import Front, RequestChannel
+from .front import Front
 from .outputs import OutputPolicy
 from .relay import Relay
 
@@ -22,6 +22,19 @@ _SYNTAX_ERRORS = ("SyntaxError", "IndentationError")
 
 _SEEN = 4_000
 """Characters of a cell's output that a later prompt may quote."""
+
+
+class Answer(Protocol):
+    """Sends the reply to an ``execute_request``, and aborts what waits behind it if it failed."""
+
+    def __call__(
+        self,
+        message: Message,
+        content: Json,
+        *,
+        metadata: Json | None = None,
+        date: str | None = None,
+    ) -> None: ...
 
 
 class Cell(Protocol):
@@ -41,8 +54,10 @@ class CodeCell:
         policy: OutputPolicy,
         message: Message,
         relay: Relay,
+        answer: Answer,
     ) -> None:
         self._front = front
+        self._answer = answer
         self._environment = environment
         self._policy = policy
         self._message = message
@@ -61,7 +76,8 @@ class CodeCell:
         match await self._outcome:
             case Reply(reply):
                 content = self._policy.reply(reply.type, reply.content)
-                pass_reply(self._front, "shell", self._message, reply, content)
+                metadata = reply_metadata(reply)
+                self._answer(self._message, content, metadata=metadata, date=reply.date)
                 return content
             case Lost(death):
                 return await self._fail(
@@ -117,14 +133,7 @@ class CodeCell:
     async def _fail(self, name: str, value: str, traceback: list[str]) -> Json:
         """End the cell ourselves, because the inner kernel did not."""
         await self._relay.close()
-        return fail(self._front, self._message, name, value, traceback, self._count)
-
-
-def pass_reply(
-    front: Front, channel: RequestChannel, request: Message, reply: Message, content: Json
-) -> None:
-    """Hand a reply of the inner kernel on, with the content that the policy lets through."""
-    front.reply(channel, request, content, metadata=reply_metadata(reply), date=reply.date)
+        return fail(self._front, self._answer, self._message, name, value, traceback, self._count)
 
 
 _METADATA = ("started", "dependencies_met", "engine", "status")
@@ -165,7 +174,13 @@ def ask_for(front: Front, policy: OutputPolicy, client: Message, asked: Message)
 
 
 def fail(
-    front: Front, message: Message, name: str, value: str, traceback: list[str], count: int = 0
+    front: Front,
+    answer: Answer,
+    message: Message,
+    name: str,
+    value: str,
+    traceback: list[str],
+    count: int = 0,
 ) -> Json:
     """Publish an error for ``message``, its idle status, and reply; returns the reply's content."""
     parent = message.frames[0]
@@ -173,7 +188,7 @@ def fail(
     if not message.content.get("silent"):
         front.publish("error", error, parent=parent)
     content = {"status": "error", "execution_count": count, **error, "payload": []}
-    front.reply("shell", message, content)
+    answer(message, content)
     front.status("idle", parent)
     return content
 

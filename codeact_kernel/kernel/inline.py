@@ -124,14 +124,12 @@ class StepRelay(Relay):
 class InlineDisplay:
     """The ``Display`` port for one turn; also collects the turn as data."""
 
-    def __init__(
-        self, page: Page, policy: OutputPolicy, turn: str, prompt: str, model: str
-    ) -> None:
+    def __init__(self, page: Page, policy: OutputPolicy, turn: str, prompt: str) -> None:
         self._page = page
         self._policy = policy
         self._turn = turn
         self._prompt = prompt
-        self._model = model
+        self._model = ""
         self._progress = new_id()
         self._phase = "Thinking"
         self._step = 1
@@ -144,16 +142,21 @@ class InlineDisplay:
         self._started = self._clock()
         self._ticker: asyncio.Task[None] | None = None
 
-    def start(self, notice: str = "") -> None:
-        """Show the progress line, and ``notice`` if there is something to know first."""
-        if notice:
-            self._page.show("display_data", self._display(own_markdown(notice), "notice"))
+    def start(self) -> None:
+        """Show the progress line."""
         self._page.show(
             "display_data",
             {**self._display(self._line(self._now()), "progress"), **self._transient()},
         )
         self._page.mark()
         self._ticker = asyncio.ensure_future(self._tick())
+
+    def introduce(self, model: str, notice: str) -> None:
+        """Name the model that will be asked, and show what the user must know about it."""
+        self._model = model
+        if notice:
+            self._page.show("display_data", self._display(own_markdown(notice), "notice"))
+            self._page.mark()
 
     # --- the port -----------------------------------------------------------------
 

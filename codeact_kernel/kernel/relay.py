@@ -11,7 +11,8 @@ from ..environment.wire import Json, Message
 from .front import Front
 from .outputs import Flood, OutputPolicy
 
-_DISPLAYS = frozenset({"display_data", "update_display_data", "execute_result"})
+_DISPLAYS = ("display_data", "execute_result")
+"""Count towards the output limit; an update replaces what has been counted."""
 
 
 class Relay:
@@ -37,12 +38,15 @@ class Relay:
 
     def message(self, message: Message) -> None:
         """Publish ``message``, now or when its turn comes."""
-        if self._worker is None and not self._policy.is_heavy(message.type, message.content):
-            self._pass(message, self._policy.message(message.type, message.content))
-            return
-        self._waiting.append(message)
-        if self._worker is None:
+        if self._worker is not None:
+            self._waiting.append(message)
+        elif self._policy.is_heavy(message.type, message.content):
+            self._waiting.append(message)
             self._worker = asyncio.create_task(self._work())
+        elif message.type == "stream":
+            self._stream(message.content)
+        else:
+            self._pass(message, self._policy.message(message.type, message.content))
 
     async def close(self) -> str | None:
         """Publish all that waits and what the output limit withheld; returns the full text's file."""
@@ -54,6 +58,9 @@ class Relay:
     async def _work(self) -> None:
         while self._waiting:
             message = self._waiting.popleft()
+            if message.type == "stream":
+                self._stream(message.content)
+                continue
             content = await asyncio.to_thread(self._policy.message, message.type, message.content)
             self._pass(message, content)
         self._worker = None
@@ -62,18 +69,15 @@ class Relay:
         if content is None:
             return
         kind = message.type
-        if kind == "stream":
-            # The file gets what was printed; only what is shown is made safe.
-            self._stream(str(content.get("name")), str(message.content.get("text", "")))
-        elif kind in _DISPLAYS:
-            if self._admit(len(message.frames[3]) + sum(map(len, message.buffers))):
-                self.show(kind, content, message)
-        else:
-            if kind == "status" and content.get("execution_state") == "idle":
-                self._finish()
-            elif self.on_comm is not None and kind.startswith("comm_"):
-                self.on_comm(kind, content)
-            self.show(kind, content, message)
+        if kind in _DISPLAYS and not self._limit().admit(len(message.frames[3])):
+            return
+        if kind == "status" and content.get("execution_state") == "idle":
+            self._finish()
+        elif kind == "clear_output" and self._flood is not None:
+            self._flood.cleared()
+        elif self.on_comm is not None and kind.startswith("comm_"):
+            self.on_comm(kind, content)
+        self.show(kind, content, message)
 
     def show(self, kind: str, content: Json, message: Message) -> None:
         """Publish content that has passed; kinds of cells that look different override this."""
@@ -83,12 +87,13 @@ class Relay:
         """Send to the front-end under the parent's header."""
         self._front.publish(kind, content, parent=self._parent, **more)
 
-    def _stream(self, name: str, text: str) -> None:
+    def _stream(self, content: Json) -> None:
+        """The file gets what was printed; what is shown is made safe first."""
+        name, text = content.get("name"), content.get("text")
+        if name not in ("stdout", "stderr") or not isinstance(text, str):
+            return
         for stream, part in self._limit().feed(name, text):
             self.publish("stream", {"name": stream, "text": self._policy.text(part)})
-
-    def _admit(self, size: int) -> bool:
-        return self._limit().admit(size)
 
     def _limit(self) -> Flood:
         if self._flood is None:

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..environment.environment import Environment
-from ..environment.request import new_request
 from ..environment.wire import Json, Message, WireError
 from ..errors import EnvironmentFailed
 from ..sandbox.base import Death
-from .cells import Cell, CodeCell, ask_for, fail, pass_reply, request_for
+from .cells import Cell, CodeCell, ask_for, fail, reply_metadata, request_for
 from .front import Front, RequestChannel
 from .outputs import OutputPolicy
 from .relay import Relay
@@ -51,7 +50,6 @@ class Routing:
         self._cell: Cell | None = None
         self._cell_header = b"{}"
         self._cell_session: str | None = None
-        self._count = 0
         self._notice = ""
         self._subshells = Subshells()
         self._comms: set[str] = set()
@@ -102,8 +100,6 @@ class Routing:
         self._comms.clear()
         for request in self._subshells.restore():
             self._environment.send(request)
-        if self._count:
-            self._silently(f"get_ipython().execution_count = {self._count + 1}")
 
     # --- the queue ----------------------------------------------------------------
 
@@ -132,44 +128,62 @@ class Routing:
             cell: CodeCell | TurnCell
             if prompt is None:
                 cell = CodeCell(
-                    self._front, self._environment, self._policy, message, self._relay(message)
+                    self._front,
+                    self._environment,
+                    self._policy,
+                    message,
+                    self._relay(message),
+                    self._answer,
                 )
             else:
-                cell = self._turns.cell(message, prompt)
+                cell = self._turns.cell(message, prompt, self._answer)
             self._cell = cell
-            content = await cell.run()
+            await cell.run()
             if isinstance(cell, CodeCell) and not message.content.get("silent"):
                 self._turns.saw(cell.seen())
         except EnvironmentFailed as error:
             self._front.status("busy", message.frames[0])
-            content = fail(
-                self._front, message, type(error).__name__, str(error), [str(error)], self._count
+            fail(
+                self._front,
+                self._answer,
+                message,
+                type(error).__name__,
+                str(error),
+                [str(error)],
+                self._environment.count,
             )
         finally:
             self._cell = None
-        count = content.get("execution_count")
-        if isinstance(count, int):
-            self._count = max(self._count, count)
+
+    def _answer(
+        self,
+        message: Message,
+        content: Json,
+        *,
+        metadata: Json | None = None,
+        date: str | None = None,
+    ) -> None:
+        """Reply to an ``execute_request``; after an error, what already waits is not executed.
+
+        What waits is looked up before the reply leaves: a client that sends
+        its next request on seeing the reply wants it executed.
+        """
+        asked = message.content
+        aborted: list[Message] = []
         if (
             content.get("status") == "error"
-            and not message.content.get("silent")
-            and message.content.get("stop_on_error", True)
+            and not asked.get("silent")
+            and asked.get("stop_on_error", True)
         ):
-            self._abort_queue()
-
-    def _abort_queue(self) -> None:
-        """What a kernel does after an error: requests that already wait are not executed."""
-        self._front.drain_shell()
-        waiting, self._queue = self._queue, deque()
-        for message in waiting:
-            if message.type == "execute_request":
-                self._front.status("busy", message.frames[0])
-                self._front.reply(
-                    "shell", message, {"status": "aborted"}, metadata={"status": "aborted"}
-                )
-                self._front.status("idle", message.frames[0])
-            else:
-                self._queue.append(message)
+            self._front.drain_shell()
+            aborted = [m for m in self._queue if m.type == "execute_request"]
+            self._queue = deque(m for m in self._queue if m.type != "execute_request")
+        self._front.reply("shell", message, content, metadata=metadata, date=date)
+        for waiting in aborted:
+            status: Json = {"status": "aborted"}
+            self._front.status("busy", waiting.frames[0])
+            self._front.reply("shell", waiting, status, metadata=status)
+            self._front.status("idle", waiting.frames[0])
 
     def _tell_notice(self, message: Message) -> None:
         self._front.publish(
@@ -199,7 +213,8 @@ class Routing:
         def on_reply(reply: Message) -> None:
             content = self._policy.reply(reply.type, reply.content)
             content = self._subshells.replied(message, content)
-            pass_reply(self._front, channel, message, reply, content)
+            metadata = reply_metadata(reply)
+            self._front.reply(channel, message, content, metadata=metadata, date=reply.date)
 
         def on_lost(death: Death) -> None:
             self._front.reply(
@@ -246,10 +261,6 @@ class Routing:
             {"status": "error", "ename": "UnknownSubshell", "evalue": value, "traceback": []},
         )
         self._front.status("idle", message.frames[0])
-
-    def _silently(self, code: str) -> None:
-        content = {"code": code, "silent": True, "store_history": False}
-        self._environment.send(new_request(self._front.session, "execute_request", content))
 
     # --- answered here ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,16 +87,18 @@ class Kernel:
         self._front = Front(info, on_request=self._request, on_input=self._input)
         self._model = open_model(settings, os.environ)
         session = new_id()[:12]
-        self._journal = FileJournal(self._audit_folder() / f"{session}.jsonl")
+        loop = loop_settings(settings, "none" if problem else inner.sandbox_name)
         self._turns = Turns(
             front=self._front,
             environment=self._environment,
             policy=self._policy,
             settings=settings,
             workspace=workspace,
-            agent=Agent(loop_settings(settings, inner.sandbox_name)),
+            agent=Agent(loop),
             model=self._model,
-            journal=self._journal,
+            open_journal=lambda: FileJournal(
+                self._audit_folder() / f"{session}.jsonl", {"settings": asdict(loop)}
+            ),
             flood=self._flood,
             first_use=FirstUse(state_dir() / "endpoints", self._model.describe),
         )

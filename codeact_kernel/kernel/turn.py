@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from ..environment.executor import StepExecutor, StepRequest, lost
 from ..environment.introspect import variables
 from ..environment.request import Lost, Reply, new_request, watch
 from ..environment.wire import Json, Message, new_id
-from ..errors import EnvironmentFailed
+from ..errors import CodeActError, EnvironmentFailed, JournalError
 from ..model import OpenModel
 from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from ..sandbox.workspace import Workspace
 from .approval import InputApprover
-from .cells import ask_for, fail
+from .cells import Answer, ask_for, fail
 from .classify import classify_cell
 from .first_use import FirstUse
 from .front import Front
@@ -50,11 +51,15 @@ class Turns:
     workspace: Workspace
     agent: Agent
     model: OpenModel
-    journal: Journal
+    open_journal: Callable[[], Journal]
+    """Makes the record, at the first turn: a kernel that is never asked leaves none."""
     flood: Callable[[str], Flood]
     first_use: FirstUse
     _cells: list[CellSeen] = field(default_factory=list)
     _approver: InputApprover | None = None
+    _journal: Journal | None = None
+    _losses: list[EnvironmentLost] = field(default_factory=list)
+    """Not yet in the record."""
 
     def prompt_of(self, message: Message) -> str | None:
         """The text of the prompt that ``message`` holds, or None if it is code.
@@ -68,9 +73,9 @@ class Turns:
         cell = classify_cell(str(content.get("code", "")), message.metadata)
         return cell.text if cell.kind == "prompt" else None
 
-    def cell(self, message: Message, prompt: str) -> TurnCell:
+    def cell(self, message: Message, prompt: str, answer: Answer) -> TurnCell:
         """The turn for ``prompt``."""
-        return TurnCell(self, message, prompt)
+        return TurnCell(self, message, prompt, answer)
 
     def saw(self, cell: CellSeen) -> None:
         """The user ran ``cell``; the next prompt may quote it."""
@@ -80,9 +85,18 @@ class Turns:
     def environment_lost(self, death: Death) -> None:
         """The environment died between turns; the model is told with the next prompt."""
         if self.agent.phase is Phase.IDLE:
-            event: EnvironmentLost = lost(death)
-            self.journal.event(event)
+            event = lost(death)
+            self._losses.append(event)
             self.agent.receive(event)
+
+    def journal(self) -> Journal:
+        """The record, with all that happened before now.  Raises ``JournalError``."""
+        if self._journal is None:
+            self._journal = self.open_journal()
+        while self._losses:
+            self._journal.event(self._losses[0])
+            del self._losses[0]
+        return self._journal
 
     def answer_input(self, message: Message) -> bool:
         """Whether ``message`` was the answer to a question of ours."""
@@ -99,7 +113,10 @@ class Turns:
         )
 
     def driver(self, cell: TurnCell, display: InlineDisplay, page: Page) -> Driver:
-        """The driver for one turn, with ports that speak to the prompt's client."""
+        """The driver for one turn, with ports that speak to the prompt's client.
+
+        Raises ``JournalError`` if the turn could not be recorded.
+        """
         message = cell.message
         self._approver = InputApprover(self.front, message, display)
 
@@ -130,7 +147,7 @@ class Turns:
             model=self.model,
             executor=executor,
             approver=self._approver,
-            journal=self.journal,
+            journal=self.journal(),
             display=display,
             turn_seconds=self.settings.turn_timeout,
         )
@@ -139,7 +156,8 @@ class Turns:
 class TurnCell:
     """One ``execute_request`` with a prompt, from the queue to its reply."""
 
-    def __init__(self, turns: Turns, message: Message, prompt: str) -> None:
+    def __init__(self, turns: Turns, message: Message, prompt: str, answer: Answer) -> None:
+        self._answer = answer
         self.turn = new_id()[:12]
         self.message = message
         self._turns = turns
@@ -158,8 +176,8 @@ class TurnCell:
             parent=parent,
         )
         page = Page(turns.front, parent)
-        display = InlineDisplay(page, turns.policy, self.turn, self._prompt, turns.model.name)
-        display.start(turns.first_use.notice())
+        display = InlineDisplay(page, turns.policy, self.turn, self._prompt)
+        display.start()
         try:
             finish = await self._finish(display, page)
         finally:
@@ -169,9 +187,9 @@ class TurnCell:
             name = "CodeActTurnError"
             # The reason stands above, in the turn's last display; once is enough to read.
             traceback = [f"\x1b[31m{name}\x1b[0m: {finish.stop}"]
-            return fail(turns.front, self.message, name, value, traceback, count)
+            return fail(turns.front, self._answer, self.message, name, value, traceback, count)
         content = {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
-        turns.front.reply("shell", self.message, content)
+        self._answer(self.message, content)
         turns.front.status("idle", parent)
         return content
 
@@ -189,10 +207,17 @@ class TurnCell:
             return self._unasked(
                 display, "refused", "Prompts are switched off here (CODEACT_PROMPTS=error)."
             )
+        # What is wrong with the endpoint is said when the model is asked.
+        with suppress(CodeActError):
+            await turns.model.prepare()
+        display.introduce(turns.model.name, turns.first_use.notice())
         context = await turns.context()
         if self._interrupted:
             return self._unasked(display, "interrupted", "The person interrupted the turn.")
-        self._driver = turns.driver(self, display, page)
+        try:
+            self._driver = turns.driver(self, display, page)
+        except JournalError as error:
+            return self._unasked(display, "refused", str(error))
         return await self._driver.run_turn(PromptGiven(self.turn, self._prompt, context))
 
     def _unasked(self, display: InlineDisplay, stop: Stop, reason: str) -> Finish:
