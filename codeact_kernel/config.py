@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
-from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode
-from traitlets.config import Config, Configurable
-from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+from traitlets import Bool, Enum, Float, HasTraits, Int, TraitError, TraitType, Unicode
 
 from .errors import ConfigError
 
@@ -59,7 +57,7 @@ class Size(TraitType[int | None, int | str | None]):
         return value
 
 
-class Settings(Configurable):
+class Settings(HasTraits):
     """Settings of one CodeAct kernel, magic or command.  Treat an instance as immutable."""
 
     model = Unicode("", help="Model to ask, as the endpoint names it.").tag(
@@ -155,22 +153,7 @@ def load_settings(
     """Read all sources.  Raises ``ConfigError`` that names the source, what it got and what it wants."""
     environ = os.environ if environ is None else environ
     folders = jupyter_config_path() if folders is None else folders
-    config = Config()
-    for folder in reversed(folders):
-        for loader in (JSONFileConfigLoader, PyFileConfigLoader):
-            suffix = ".json" if loader is JSONFileConfigLoader else ".py"
-            name = CONFIG_NAME + suffix
-            try:
-                loaded = loader(name, path=folder).load_config()
-            except ConfigFileNotFound:
-                continue
-            except Exception as error:  # a configuration file is the user's own code or JSON
-                raise ConfigError(
-                    f"{Path(folder) / name} cannot be read: {error}.",
-                    remedy="Correct or remove it.",
-                ) from None
-            config.merge(loaded)
-    values = config["Settings"] if "Settings" in config else Config()
+    values = _from_files(folders)
     known = Settings.class_traits(config=True)
     unknown = sorted(set(values) - set(known))
     if unknown:
@@ -186,6 +169,29 @@ def load_settings(
         text = environ.get(variable, "")
         if text:
             _set(settings, name, _from_text(trait, text), variable)
+    return settings
+
+
+def _from_files(folders: Sequence[str]) -> Mapping[str, Any]:
+    """What configuration files say; a folder outweighs those after it.  Raises ``ConfigError``."""
+    places = [Path(folder, CONFIG_NAME) for folder in reversed(folders)]
+    files = [place.with_suffix(suffix) for place in places for suffix in (".json", ".py")]
+    files = [file for file in files if os.access(file, os.F_OK)]
+    if not files:
+        return {}
+    # Costs more than the rest of this module, and the inner kernel waits to be started.
+    from traitlets.config.loader import Config, JSONFileConfigLoader, PyFileConfigLoader
+
+    config = Config()
+    for file in files:
+        loader = JSONFileConfigLoader if file.suffix == ".json" else PyFileConfigLoader
+        try:
+            config.merge(loader(file.name, path=str(file.parent)).load_config())
+        except Exception as error:  # a configuration file is the user's own code or JSON
+            raise ConfigError(
+                f"{file} cannot be read: {error}.", remedy="Correct or remove it."
+            ) from None
+    settings: Mapping[str, Any] = config.get("Settings", {})
     return settings
 
 
