@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import secrets
 import shutil
 import tempfile
@@ -28,7 +29,7 @@ CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 SOCKET_PATH = 100
 """Bytes that the path of a Unix socket may have (``sun_path`` has 108, with its end)."""
 
-PASSED = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "PYTHONPATH")
+PASSED = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH")
 """Variables of the front that the inner kernel gets; no other, for any may hold a secret."""
 
 THREADS = (
@@ -201,7 +202,8 @@ def _environment(interpreter: Interpreter, limits: Limits, runtime: Path) -> dic
     """The inner kernel's whole environment."""
     programs = (str(Path(interpreter.program).parent), "/usr/local/bin", "/usr/bin", "/bin")
     private = runtime / "home"
-    env = {name: os.environ[name] for name in PASSED if name in os.environ}
+    env = {"USER": _user(), "LOGNAME": _user()}
+    env |= {name: os.environ[name] for name in PASSED if name in os.environ}
     env |= {
         "PATH": os.pathsep.join(programs),
         "HOME": str(Path.home()),
@@ -215,6 +217,13 @@ def _environment(interpreter: Interpreter, limits: Limits, runtime: Path) -> dic
         env |= dict.fromkeys(THREADS, str(limits.cpus))
     _seed_fonts(private / "cache" / "matplotlib")
     return {**env, **interpreter.env}
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # some containers give their user no name
+        return "user"
 
 
 def _seed_fonts(folder: Path) -> None:

@@ -182,20 +182,24 @@ def _spec(command: Command, launch: Launch, group: cgroup.ControlGroup | None) -
     limits = launch.limits
     folders = group.folders if group else {}
     unwatched = None if "pids" in folders else limits.processes
+    rlimits = _rlimits(limits)
+    if unwatched is not None and not command.own_users:
+        # Counts all of this user's threads, so it is only a stop for what outruns the watchdog.
+        rlimits.append((resource.RLIMIT_NPROC, _threads_of_user() + 4 * unwatched))
     return {
         "argv": list(command.argv),
         "env": dict(command.env),
         "cwd": command.cwd,
         "files": dict(command.files),
         "wrappers": command.wrappers,
-        "rlimits": _rlimits(limits),
+        "rlimits": rlimits,
         "nproc": unwatched if command.own_users else None,
         "cpus": _cpus(limits),
         "groups": sorted({str(folder) for folder in folders.values()}),
         "oom": str(group.oom) if group and group.oom else None,
         "freeze": str(group.freeze) if group and group.freeze else None,
         "memory": None if "memory" in folders else limits.memory,
-        "processes": unwatched,
+        "processes": unwatched and unwatched + command.wrappers,
         "tidy": str(launch.runtime),
     }
 
@@ -210,6 +214,17 @@ def _rlimits(limits: Limits) -> list[tuple[int, int]]:
         # count address space that is only reserved, as Java, CUDA and Arrow do.
         values.append((resource.RLIMIT_DATA, limits.memory - limits.memory // 16))
     return values
+
+
+def _threads_of_user() -> int:
+    """Threads that this user has now, on the whole machine."""
+    found, user = 0, os.getuid()
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.name.isdigit() and entry.stat().st_uid == user:
+                    found += len(os.listdir(f"/proc/{entry.name}/task"))  # noqa: PTH208
+    return found
 
 
 def _cpus(limits: Limits) -> list[int]:

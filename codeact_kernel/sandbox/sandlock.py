@@ -134,6 +134,8 @@ def _settings(launch: Launch) -> dict[str, Any]:
         *_DEVICES,
         *_GROUPS,
         "/proc",
+        "/etc/passwd",
+        "/etc/group",
     ]
     readable += [str(place.path) for place in places if place.access == "read"]
     writable = [*_WRITABLE, *(str(place.path) for place in places if place.access == "write")]
