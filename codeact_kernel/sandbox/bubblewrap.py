@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import SandboxError
@@ -54,6 +55,14 @@ class Bubblewrap:
 
     def __init__(self) -> None:
         self._verdict: tuple[str | None] | None = None
+        self._trial: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Begin what the first ``check`` waits for; it says what goes wrong."""
+        program = shutil.which("bwrap")
+        if program is not None and self._verdict is None and self._trial is None:
+            with suppress(OSError):
+                self._trial = _begin_trial(program)
 
     def check(self) -> str | None:
         """None if it works here, else why not and what to do; it starts ``true`` behind the walls."""
@@ -83,15 +92,25 @@ class Bubblewrap:
         program = shutil.which("bwrap")
         if program is None:
             return f"bubblewrap is not installed. {_INSTALL}"
-        command = [program, *_WALLS, "--unshare-net", *_system(), "--", "true"]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+            with self._trial or _begin_trial(program) as trial:
+                try:
+                    _, errors = trial.communicate(timeout=10)
+                finally:
+                    trial.kill()
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"bubblewrap does not start: {error}."
-        if not done.returncode:
+        if not trial.returncode:
             return None
-        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        said = errors.decode(errors="replace").strip().rpartition("\n")[2]
         return f"bubblewrap does not work here ({said}). {_remedy()}"
+
+
+def _begin_trial(program: str) -> subprocess.Popen[bytes]:
+    command = [program, *_WALLS, "--unshare-net", *_system(), "--", "true"]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
 
 
 _INSTALL = "Install it: 'sudo apt install bubblewrap' (Debian, Ubuntu) or 'sudo dnf install bubblewrap' (Fedora)."

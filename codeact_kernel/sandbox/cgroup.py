@@ -86,7 +86,10 @@ def create(name: str, limits: Limits) -> ControlGroup | None:
 def memory_limit() -> int | None:
     """Bytes that the caller's own groups, and those above, allow; None without a limit."""
     found = []
-    own = _own()
+    try:
+        own = _own()
+    except OSError:
+        return None
     for folder, name in (
         (_mount("") / own.get("", "/").lstrip("/"), "memory.max"),
         (_mount("memory") / own.get("memory", "/").lstrip("/"), "memory.limit_in_bytes"),

@@ -401,6 +401,8 @@ def main(commands: int, news: int) -> None:
                 os.close(fd)
             except OSError:  # the listing's own
                 pass
+    for fd in (commands, news):
+        os.set_inheritable(fd, False)  # else the command could speak in the keeper's name
     spec = receive(commands)
     if spec is None:
         return

@@ -48,7 +48,7 @@ class Kept:
     def __init__(self, command: Command, launch: Launch) -> None:
         self._limits = launch.limits
         self._runtime = launch.runtime
-        self._keeper, self._commands, self._news = _start_keeper()
+        self._keeper, self._commands, self._news = _ahead.pop() if _ahead else _start_keeper()
         self._death: Death | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._group = cgroup.create(f"codeact-{self._keeper}", launch.limits)
@@ -134,6 +134,19 @@ class Kept:
             self._group.kill()
             self._group.remove()
         shutil.rmtree(self._runtime, ignore_errors=True)
+
+
+_ahead: list[tuple[int, int, int]] = []
+"""Keepers that wait for their spec, each as ``_start_keeper`` returned it."""
+
+
+def prepare() -> None:
+    """Start the keeper of the next sandbox now: it comes up while the caller finds out what to run.
+
+    It ends with this process if there is none to start.
+    """
+    with suppress(SandboxError):  # whoever needs one will be told
+        _ahead.append(_start_keeper())
 
 
 def _start_keeper() -> tuple[int, int, int]:

@@ -28,6 +28,13 @@ class Row:
     description: str
 
 
+def prepare(name: str) -> None:
+    """Begin what ``choose(name)`` will wait for, and return at once; what is wrong is said there."""
+    first = KINDS.get(AUTO[0] if name == "auto" else name)
+    if isinstance(first, Bubblewrap):
+        first.prepare()
+
+
 def choose(name: str) -> Sandbox:
     """The kind called ``name``, or for ``auto`` the first that works here.
 

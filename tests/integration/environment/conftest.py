@@ -162,6 +162,13 @@ def _folder(path: Path) -> Path:
     return path
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when ``condition`` holds of processes and files that announce nothing."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 def marked(mark: str) -> list[int]:
     """Processes that have ``mark`` in their command line, as the machine sees them."""
     found = []

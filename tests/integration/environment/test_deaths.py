@@ -13,7 +13,7 @@ from codeact_kernel.sandbox import cgroup
 from codeact_kernel.sandbox.keeper import children
 from codeact_kernel.sandbox.limits import Limits
 
-from .conftest import PATIENCE, MakeInner, marked
+from .conftest import PATIENCE, MakeInner, marked, until
 
 MB = 10**6
 BOUND = 64 * 5
@@ -42,6 +42,18 @@ async def test_an_endless_loop_ends_when_interrupted_and_the_namespace_stays(
     inner.kernel.interrupt()
     assert (await inner.reply(request))["ename"] == "KeyboardInterrupt"
     assert await inner.run("print(kept + 1)") == "42\n"
+
+
+async def test_an_interrupt_reaches_the_foreground_child(kind: str, make: MakeInner) -> None:
+    inner = make(kind)
+    await inner.start()
+    seconds = f"1000.{secrets.randbelow(10**9)}"
+    child = f"sleep\0{seconds}"
+    request = inner.send(f"import subprocess; subprocess.run(['sleep', '{seconds}'])")
+    await until(lambda: bool(marked(child)))
+    inner.kernel.interrupt()
+    assert (await inner.reply(request))["ename"] == "KeyboardInterrupt"
+    await until(lambda: not marked(child))
 
 
 async def test_code_that_ignores_interrupts_is_killed_and_can_be_replaced(

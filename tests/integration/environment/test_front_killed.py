@@ -7,25 +7,17 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from codeact_kernel.sandbox.keeper import children
 
-from .conftest import PATIENCE, MakeInner, marked
+from .conftest import MakeInner, marked, until
 from .test_deaths import grouped, groups_of, keeper
 
 ROUNDS = 8
 """Moments after its start at which the front is killed, up to when its kernel is up."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when ``condition`` holds of processes and files that announce nothing."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def gone(mark: str) -> None:

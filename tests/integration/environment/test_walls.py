@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
+from codeact_kernel.sandbox.keeper import descendants
+
 from .conftest import MakeInner
+from .test_deaths import keeper
 
 WALLED = ("bubblewrap", "sandlock")
 walled = pytest.mark.parametrize("kind", WALLED, indirect=True)
@@ -139,6 +145,40 @@ async def test_neither_the_network_nor_a_socket_outside_can_be_reached(
         ):
             assert await inner.run(f"print(attempt(lambda: {connect}))") != "done\n", connect
         outside.close()
+
+
+async def test_no_process_inside_holds_the_keepers_pipes(kind: str, make: MakeInner) -> None:
+    inner = make(kind)
+    await inner.start()
+    theirs = {link for pid in descendants(keeper()) for link in pipes(pid)}
+    # The keeper holds one end each of: commands, news, and what the command says (not secret).
+    shared = [link for link in pipes(keeper()) if link in theirs]
+    assert len(shared) == 1
+    assert shared[0] not in pipes(os.getpid())
+
+
+def pipes(pid: int) -> set[str]:
+    links = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    return {link for link in links if link.startswith("pipe:")}
+
+
+async def test_another_interpreter_runs_the_code_behind_the_same_walls(
+    kind: str, make: MakeInner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "env" / "bin" / "python"
+    venv.create(tmp_path / "env")
+    (path,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (path / "shared.pth").write_text(sysconfig.get_path("purelib"))
+    (tmp_path / "kernels" / "other").mkdir(parents=True)
+    spec = {
+        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "language": "python",
+    }
+    (tmp_path / "kernels" / "other" / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    inner = make(kind, inner_kernel="other")
+    await inner.start()
+    assert await inner.run("import sys, numpy; print(sys.executable)") == f"{python}\n"
 
 
 @walled
