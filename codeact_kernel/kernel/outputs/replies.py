@@ -81,11 +81,12 @@ def _text_only(data: Any) -> Fields:
 
 
 def _execute(content: Fields) -> Fields:
-    """Only the pager's text is kept of the payloads, and only text of user expressions.
+    """Of the payloads the pager's text and ``exit`` are kept, and only text of user expressions.
 
-    Both were asked for (``df?``; a client's own ``user_expressions``), and
-    clients rely on them; nothing interprets plain text.  Other payloads act on
-    the front-end (``set_next_input`` writes a cell) and are dropped.
+    These were asked for (``df?``; ``exit`` in a console; a client's own
+    ``user_expressions``), and clients rely on them; nothing interprets plain
+    text, and code can end its kernel anyway.  Other payloads act on the
+    front-end (``set_next_input`` writes a cell) and are dropped.
     """
     status = content.get("status")
     kept: Fields = {"status": status if status in ("ok", "error", "aborted") else "error"}
@@ -102,11 +103,20 @@ def _execute(content: Fields) -> Fields:
         if isinstance(value, dict)
     }
     kept["payload"] = [
-        {"source": "page", "data": _text_only(item.get("data")), "start": 0}
+        passed
         for item in (payload if isinstance(payload, list) else ())
-        if isinstance(item, dict) and item.get("source") == "page"
+        if isinstance(item, dict) and (passed := _payload(item))
     ]
     return kept
+
+
+def _payload(item: Fields) -> Fields | None:
+    match item.get("source"):
+        case "page":
+            return {"source": "page", "data": _text_only(item.get("data")), "start": 0}
+        case "ask_exit":
+            return {"source": "ask_exit", "keepkernel": item.get("keepkernel") is True}
+    return None
 
 
 def _expression(value: Fields) -> Fields:

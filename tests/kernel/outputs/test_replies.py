@@ -31,7 +31,7 @@ def test_an_execute_reply_writes_no_cell_and_shows_no_html() -> None:
         "payload": [
             {"source": "set_next_input", "text": "evil()", "replace": True},
             {"source": "page", "data": {"text/plain": "help", "text/html": "<script>"}, "start": 0},
-            {"source": "ask_exit"},
+            {"source": "ask_exit", "keepkernel": "<script>", "text": "evil()"},
             "x",
         ],
         "user_expressions": {
@@ -48,7 +48,10 @@ def test_an_execute_reply_writes_no_cell_and_shows_no_html() -> None:
     assert POLICY.reply("execute_reply", content) == {
         "status": "ok",
         "execution_count": 3,
-        "payload": [{"source": "page", "data": {"text/plain": "help"}, "start": 0}],
+        "payload": [
+            {"source": "page", "data": {"text/plain": "help"}, "start": 0},
+            {"source": "ask_exit", "keepkernel": False},
+        ],
         "user_expressions": {
             "a": {"status": "ok", "data": {"text/plain": "1"}, "metadata": {}},
             "b": {"status": "error", "ename": "E", "evalue": "v", "traceback": ["t"]},
