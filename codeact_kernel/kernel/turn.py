@@ -185,8 +185,8 @@ class TurnCell:
         if finish.stop != "answered":
             value = f"{finish.stop}: {finish.reason}"
             name = "CodeActTurnError"
-            # The reason stands above, in the turn's last display; once is enough to read.
-            traceback = [f"\x1b[31m{name}\x1b[0m: {finish.stop}"]
+            # nbconvert and papermill print the traceback of what failed, and nothing else of it.
+            traceback = [f"\x1b[31m{name}\x1b[0m: {value}"]
             return fail(turns.front, self._answer, self.message, name, value, traceback, count)
         content = {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
         self._answer(self.message, content)
