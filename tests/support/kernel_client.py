@@ -110,8 +110,13 @@ class Result:
     @property
     def turn(self) -> Json:
         """The turn as data."""
-        (found,) = (o["data"][TURN_MIME] for o in self.outputs if TURN_MIME in o.get("data", {}))
-        return dict(found)
+        return turn_in(self.outputs)
+
+
+def turn_in(outputs: list[Any]) -> Json:
+    """The one turn that the outputs of a prompt cell carry as data."""
+    (found,) = (o["data"][TURN_MIME] for o in outputs if TURN_MIME in o.get("data", {}))
+    return dict(found)
 
 
 def printed(outputs: list[Any], name: str) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tests.support.kernel_client import by_step, printed, turn_in
+
 FOLDER = Path(__file__).parent.parent / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.json"))
 
@@ -122,3 +124,27 @@ def _mark(reply: str, observed: Json) -> tuple[str, Step]:
     code = marked.partition(_FENCE)[2].partition("\n```")[0]
     assert mark not in marked
     return marked, Step(code, mark, observed)
+
+
+def assert_played(outputs: list[Any], turn: Turn) -> None:
+    """The outputs of a prompt cell show ``turn`` as it was recorded: every step, and the answer."""
+    data = turn_in(outputs)
+    assert (data["stop"], data["answer"]) == ("answered", turn.answer.strip())
+    assert [step["code"] for step in data["steps"]] == [step.code for step in turn.steps]
+    shown = by_step(outputs)
+    for number, (kept, step) in enumerate(zip(data["steps"], turn.steps, strict=True), 1):
+        assert kept["status"] == ("ok" if step.observed["ok"] else "error")
+        assert kept["error"] == step.error
+        _assert_step(shown[number], step)
+
+
+def _assert_step(outputs: list[Any], step: Step) -> None:
+    assert printed(outputs, "stdout") == step.stdout
+    bundles = [output["data"] for output in outputs if output["output_type"] == "display_data"]
+    rich = {mime for data in bundles for mime in data} - {"text/plain"}
+    assert sorted(rich) == sorted(step.observed["mime"])
+    if step.observed["result"] is not None:
+        assert step.observed["result"] in [data["text/plain"] for data in bundles]
+    # Separate, because escape sequences stand between them in a coloured traceback.
+    for words in (step.error or {}).values():
+        assert words in printed(outputs, "stderr")

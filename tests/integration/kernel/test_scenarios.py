@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.conftest import ServeScript
-from tests.support.kernel_client import Kernel, Result, by_step, printed
-from tests.support.scenarios import SCENARIOS, CodeCell, Scenario, Step, Turn, load
+from tests.support.kernel_client import Kernel, Result
+from tests.support.scenarios import SCENARIOS, CodeCell, Scenario, Turn, assert_played, load
 from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.timeout(300)  # sandlock adds to the opening of each of a library's files
@@ -33,7 +32,8 @@ def test_a_recorded_task_plays_as_recorded(
                 continue
             asked = len(server.requests)
             shown = kernel.run(cell.prompt)
-            matches_a_turn(shown, cell)
+            assert shown.ok, shown.error
+            assert_played(shown.outputs, cell)
             tells_the_model(server, asked, cell)
         assert server.unplayed() == []
         holds_what_was_checked(kernel, scenario)
@@ -44,33 +44,6 @@ def matches_a_cell(shown: Result, cell: CodeCell) -> None:
     assert shown.ok == cell.observed["ok"]
     assert shown.stdout == cell.observed["stdout"]
     assert shown.result == cell.observed["result"]
-
-
-def matches_a_turn(shown: Result, turn: Turn) -> None:
-    assert shown.ok, shown.error
-    data = shown.turn
-    assert (data["stop"], data["answer"]) == ("answered", turn.answer.strip())
-    assert [step["code"] for step in data["steps"]] == [step.code for step in turn.steps]
-    outputs = by_step(shown.outputs)
-    for number, (kept, step) in enumerate(zip(data["steps"], turn.steps, strict=True), 1):
-        assert kept["status"] == ("ok" if step.observed["ok"] else "error")
-        assert kept["error"] == step.error
-        matches_a_step(outputs[number], step)
-
-
-def matches_a_step(outputs: list[Any], step: Step) -> None:
-    assert printed(outputs, "stdout") == step.stdout
-    bundles = [output["data"] for output in outputs if output["output_type"] == "display_data"]
-    assert sorted({mime for data in bundles for mime in data} - {"text/plain"}) == sorted(
-        step.observed["mime"]
-    )
-    if step.observed["result"] is not None:
-        assert step.observed["result"] in [data["text/plain"] for data in bundles]
-    if step.error is not None:
-        # Escape sequences stand between the name and the value of a coloured traceback.
-        shown = printed(outputs, "stderr")
-        assert step.error["ename"] in shown
-        assert step.error["evalue"] in shown
 
 
 def tells_the_model(server: ScriptedServer, asked: int, turn: Turn) -> None:
