@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import zmq
 from jupyter_client.connect import write_connection_file
@@ -27,12 +27,14 @@ from .lab import Lab
 
 Name = Literal["codeact", "python3"]
 
-PATIENCE = 60_000
-"""Milliseconds without any message after which a kernel is taken for hung."""
+_T = TypeVar("_T")
+
+PATIENCE = 60
+"""Seconds without any message after which a kernel is taken for hung."""
 
 
 class Hung(Exception):
-    """A kernel said nothing for ``PATIENCE`` milliseconds, or ended."""
+    """A kernel said nothing for ``PATIENCE`` seconds, or ended."""
 
 
 class Kernel:
@@ -140,19 +142,21 @@ class Kernel:
         return str(header["msg_id"])
 
     def _ready(self) -> list[zmq.Socket[bytes]]:
-        ready = self._poller.poll(PATIENCE)
-        if not ready:
-            raise self._hung()
-        return [socket for socket, _ in ready]
+        return [socket for socket, _ in self._wait(self._poller.poll)]
 
     def _receive(self, socket: zmq.Socket[bytes]) -> Message:
-        if not socket.poll(PATIENCE):
-            raise self._hung()
+        self._wait(socket.poll)
         return self._read(socket)
 
-    def _hung(self) -> Hung:
+    def _wait(self, poll: Callable[[int], _T]) -> _T:
+        for _ in range(PATIENCE):
+            found = poll(1000)
+            if found:
+                return found
+            if self._process.poll() is not None:
+                break
         log = Path(f"{self._file}.log").read_text(errors="replace")
-        return Hung(f"{self._argv} said nothing for {PATIENCE} ms.\n{log}")
+        raise Hung(f"{self._argv} ended or said nothing for {PATIENCE} s.\n{log}")
 
     def _read(self, socket: zmq.Socket[bytes]) -> Message:
         return Message.parse(socket.recv_multipart(), self._signer)

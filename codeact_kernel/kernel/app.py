@@ -1,7 +1,9 @@
 """The kernel process: starts early what takes long, and hands over to ``serve``.
 
 The inner kernel is launched before ZMQ and the rest are imported: its own
-start takes longer than ours, and both then happen at the same time.
+start takes longer than ours, and both then happen at the same time.  In the
+same way its keeper and the trial of the sandbox run while we import what is
+needed to launch it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from pathlib import Path
 from jupyter_core.paths import jupyter_data_dir
 
 from ..config import load_settings
-from ..environment.inner import InnerKernel
 from ..errors import CodeActError
+from ..sandbox import select
 from ..sandbox.base import Death
 from ..sandbox.workspace import discover
 
@@ -39,6 +41,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(connection_file: Path) -> int:
     """Start everything and serve until a client or the parent process ends it."""
     settings = load_settings()
+    select.prepare(settings.sandbox)
+    from ..environment.inner import InnerKernel
+
     workspace = discover(Path.cwd(), notebook_of(os.environ))
     watchers: list[Callable[[Death], None]] = []
     inner = InnerKernel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import signal
@@ -55,6 +56,8 @@ def serve(
     async def life() -> None:
         kernel = Kernel(info, settings, workspace, inner, problem)
         watchers.append(kernel.inner_died)
+        gc.freeze()  # what has been loaded stays: the collector need not look at it again
+        gc.enable()
         try:
             await kernel.ended()
         finally:
