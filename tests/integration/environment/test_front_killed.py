@@ -89,5 +89,7 @@ async def test_a_killed_keeper_or_wrapper_is_a_death_and_nothing_survives(
     assert (await inner.death()).reason == "killed"
     if kind != "none" or grouped():  # else nobody is left who knows the children
         await gone(f"1000)\0{mark}")
+    for left in marked(f"1000)\0{mark}"):
+        os.kill(left, signal.SIGKILL)
     await inner.start()
     assert await inner.run("print(1)") == "1\n"
