@@ -94,7 +94,10 @@ def invalid(problem: object) -> str:
 
 
 def _head(outcome: StepFinished, steps_left: int, full: bool) -> str:
-    facts = [outcome.status, f"{outcome.seconds:.2g} s"]
+    facts: list[str] = [outcome.status]
+    seconds = round(outcome.seconds, 1)
+    if seconds:  # else it tells nothing, and each fact costs four tokens in every later request
+        facts.append(f"{seconds:g} s")
     if outcome.peak_memory is not None:
         facts.append(size(outcome.peak_memory))
     facts.append(steps_phrase(steps_left))
@@ -108,9 +111,9 @@ def size(count: int) -> str:
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:
-            return f"{value:.3g} {unit}"
+            return f"{value:.2g} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
         value /= 1000
-    return f"{value:.3g} TB"
+    return f"{value:.0f} TB"
 
 
 def _edited(outcome: StepFinished, proposed: str | None) -> Iterator[tuple[str, str]]:

@@ -82,7 +82,7 @@ def test_a_turn_asks_runs_observes_and_answers() -> None:
     assert ran == RunStep("t1", 1, "print(6*7)")
     ask = turn.ask(done(ran, "42\n"))
     assert ask.step == 2
-    assert ask.messages[-1].text == "[ok, 0 s, 19 steps left]\n42"
+    assert ask.messages[-1].text == "[ok, 19 steps left]\n42"
     finish = turn.end(ModelReplied("It is 42."))
     assert finish == Finish("t1", "answered", "It is 42.", steps=1, usage=turn.agent.usage)
 

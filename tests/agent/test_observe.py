@@ -26,7 +26,7 @@ def ok(**fields: object) -> StepFinished:
 
 def test_the_plain_case_is_short_and_complete() -> None:
     outcome = ok(stdout="a\nb\n", result="455.0", seconds=0.0213, peak_memory=81_400_000)
-    assert seen(outcome).text == "[ok, 0.021 s, 81.4 MB, 19 steps left]\na\nb\nOut: 455.0"
+    assert seen(outcome).text == "[ok, 81 MB, 19 steps left]\na\nb\nOut: 455.0"
 
 
 def test_the_plain_case_costs_at_most_20_tokens_beside_the_output() -> None:
@@ -37,8 +37,16 @@ def test_the_plain_case_costs_at_most_20_tokens_beside_the_output() -> None:
     assert beside <= 20
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.04, "[ok, 19 steps left]"), (2.345, "[ok, 2.3 s, "), (1234.0, "[ok, 1234 s, ")],
+)
+def test_the_run_time_is_told_when_it_is_worth_its_tokens(seconds: float, told: str) -> None:
+    assert seen(ok(seconds=seconds)).text.startswith(told)
+
+
 def test_silence_is_named() -> None:
-    assert seen(ok()).text == "[ok, 0 s, 19 steps left]\n(no output)"
+    assert seen(ok()).text == "[ok, 19 steps left]\n(no output)"
 
 
 def test_everything_a_step_did_is_told() -> None:
@@ -65,7 +73,7 @@ def test_everything_a_step_did_is_told() -> None:
     ):
         assert part in text
     assert (
-        "Files: created a.csv (1.23 kB), changed b/Makefile (10 B) [runs later], deleted c" in text
+        "Files: created a.csv (1.2 kB), changed b/Makefile (10 B) [runs later], deleted c" in text
     )
 
 
@@ -163,7 +171,7 @@ def test_too_much_output_keeps_head_and_tail_and_names_the_file() -> None:
     text = seen(outcome, tokens=500).text
     assert "line 0\nline 1\n" in text
     assert "line 99999" in text
-    assert "full text (1.09 MB) in /spool/1.txt" in text
+    assert "full text (1.1 MB) in /spool/1.txt" in text
     assert "Out: the end" in text
     assert estimate(text) < 600
 
