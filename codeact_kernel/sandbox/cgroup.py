@@ -22,6 +22,12 @@ PERIOD = 100_000
 """Microseconds over which processor time is shared out (the kernel's default)."""
 
 
+PREFIX = "codeact-"
+"""Groups are called this and the process id of their keeper."""
+
+STALE = 60.0
+"""Seconds after which a group without members or keeper is taken for forgotten."""
+
 _KILL_SECONDS = 5.0
 
 
@@ -75,12 +81,25 @@ class ControlGroup:
 
 
 def create(name: str, limits: Limits) -> ControlGroup | None:
-    """A new group ``name`` under the caller's own, or None where none can be had."""
+    """A new group ``PREFIX + name`` under the caller's own, or None where none can be had."""
     try:
         own = _own()
     except OSError:
         return None
-    return _create_v2(name, limits, own) or _create_v1(name, limits, own)
+    name = PREFIX + name
+    group = _create_v2(name, limits, own) or _create_v1(name, limits, own)
+    if group is not None:
+        for folder in set(group.folders.values()):
+            _forget_stale(folder.parent)
+    return group
+
+
+def _forget_stale(parent: Path) -> None:
+    """Remove what a keeper and a front, killed together, could not."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # a group with members cannot be removed
+            if folder.stat().st_mtime < time.time() - STALE:
+                folder.rmdir()
 
 
 def memory_limit() -> int | None:

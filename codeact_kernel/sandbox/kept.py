@@ -51,7 +51,7 @@ class Kept:
         self._keeper, self._commands, self._news = _ahead.pop() if _ahead else _start_keeper()
         self._death: Death | None = None
         self._waiting: asyncio.Future[None] | None = None
-        self._group = cgroup.create(f"codeact-{self._keeper}", launch.limits)
+        self._group = cgroup.create(str(self._keeper), launch.limits)
         keeper.send(self._commands, _spec(command, launch, self._group))
 
     def interrupt(self) -> None:

@@ -19,7 +19,7 @@ def default_memory() -> int:
 
 def describe() -> str:
     """In plain words, what enforces the limits on memory and processes here."""
-    group = cgroup.create(f"codeact-probe-{os.getpid()}", Limits())
+    group = cgroup.create(f"probe-{os.getpid()}", Limits())
     if group is None:
         return "memory and processes limited per process and by a watchdog (no control group here)"
     group.remove()

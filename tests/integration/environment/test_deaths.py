@@ -135,7 +135,7 @@ def folders_of_ours(place: Path) -> list[Path]:
 
 def grouped() -> bool:
     """Whether control groups can be had here."""
-    group = cgroup.create(f"codeact-probe-{os.getpid()}", Limits())
+    group = cgroup.create(f"probe-{os.getpid()}", Limits())
     if group is not None:
         group.remove()
     return group is not None
