@@ -102,7 +102,7 @@ class Environment:
         if problem is None:
             self._connect()
         else:
-            self._fail(str(problem))
+            self._fail(problem.what, problem.remedy)
 
     # --- asking -------------------------------------------------------------
 
@@ -123,14 +123,13 @@ class Environment:
         self._channels["stdin"].send(message.to_wire(self._signer))
 
     async def kernel_info(self) -> Message:
-        """The first ``kernel_info_reply`` of the newest inner kernel."""
-        while True:
+        """The first ``kernel_info_reply`` of the newest inner kernel.  Raises ``EnvironmentFailed``."""
+        while self._failed is None:
             future = self._kernel_info
             await asyncio.wait([future])
             if not future.cancelled():
                 return future.result()
-            if self._failed is not None:
-                raise self._failed
+        raise self._failed
 
     @property
     def is_ready(self) -> bool:
@@ -139,9 +138,9 @@ class Environment:
 
     async def ready(self) -> None:
         """Return when the inner kernel is there and idle.  Raises ``EnvironmentFailed``."""
+        if self._failed is not None:
+            self._retry()
         while not self._ready.is_set():
-            if self._failed is not None:
-                self._retry()
             await self._ready.wait()
         if self._failed is not None:
             raise self._failed
@@ -268,7 +267,7 @@ class Environment:
         try:
             self.inner.start()
         except CodeActError as error:
-            self._fail(str(error))
+            self._fail(error.what, error.remedy)
             return
         self._connect()
 
@@ -281,10 +280,11 @@ class Environment:
         if self._failed is not None:
             raise self._failed from failed
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, remedy: str = "") -> None:
         self._failed = EnvironmentFailed(
             f"The inner kernel does not start: {reason}",
-            remedy="Run 'codeact doctor' to see what is wrong; the next cell tries again.",
+            remedy=remedy
+            or "Run 'codeact doctor' to see what is wrong; the next cell tries again.",
         )
         self._kernel_info.cancel()
         self._kernel_info = self._loop.create_future()

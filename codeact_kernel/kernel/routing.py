@@ -10,6 +10,7 @@ came before it is still in the queue, which is when a stock kernel would see it.
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,17 @@ from .outputs import OutputPolicy
 from .relay import Relay
 from .subshells import Subshells
 from .turn import TurnCell, Turns
+
+_PYTHON = {
+    "name": "python",
+    "version": platform.python_version(),
+    "mimetype": "text/x-python",
+    "file_extension": ".py",
+    "pygments_lexer": "ipython3",
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "nbconvert_exporter": "python",
+}
+"""What ipykernel says of its language, for as long as there is no inner kernel to ask."""
 
 
 class Routing:
@@ -283,12 +295,8 @@ class Routing:
         try:
             content = kernel_info((await self._environment.kernel_info()).content)
         except EnvironmentFailed as error:
-            content = {
-                "status": "error",
-                "ename": type(error).__name__,
-                "evalue": str(error),
-                "traceback": [str(error)],
-            }
+            # No client shows an error here, and most wait for ever; the cells say what is wrong.
+            content = kernel_info({"language_info": _PYTHON, "banner": str(error)})
         parent = message.frames[0]
         self._front.status("busy", parent)
         self._front.reply(channel, message, content)
