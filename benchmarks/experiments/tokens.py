@@ -9,6 +9,7 @@ with the rule of four characters a token, the larger is taken.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -32,7 +33,9 @@ def count(text: str) -> int:
 
 def _size(piece: str) -> int:
     bare = piece.strip()
-    return -(-len(bare) // (6 if bare[:1].isalpha() else 2)) if bare[:1] not in "0123456789" else 1
+    if not bare or bare[0].isdigit():
+        return 1
+    return math.ceil(len(bare) / (6 if bare[0].isalpha() else 2))
 
 
 @experiment(

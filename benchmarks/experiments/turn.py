@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from ..endpoint import PROMPT, ROOT, WARM_UP, asking, endpoint, replies
-from ..kernel import listening
+from ..kernel import Kernel, listening
 from ..lab import Lab
 from ..registry import Row, Sides, experiment
 
@@ -25,6 +25,7 @@ from ..registry import Row, Sides, experiment
         "codeact, long.step",
         "bare, long.step",
     ),
+    Row("the first turn of a kernel, one step", "ms", "codeact.first"),
     rounds=7,
 )
 def turn(lab: Lab) -> Iterator[Sides]:
@@ -38,13 +39,9 @@ def turn(lab: Lab) -> Iterator[Sides]:
             endpoint([*replies(1), *replies(steps)]) as url,
             listening("codeact", lab, asking(url)) as kernel,
         ):
-            kernel.execute(WARM_UP)
-            started = time.perf_counter()
-            reply = kernel.execute(PROMPT)
-            seconds = time.perf_counter() - started
-        if reply.content["status"] != "ok":
-            raise RuntimeError(f"the turn failed: {reply.content}")
-        return {"step": 1000 * seconds / steps}
+            first = _seconds(kernel, WARM_UP)
+            seconds = _seconds(kernel, PROMPT)
+        return {"first": 1000 * first, "step": 1000 * seconds / steps}
 
     def bare(steps: int) -> Mapping[str, float]:
         with endpoint([*replies(1), *replies(steps)]) as url:
@@ -70,3 +67,12 @@ def turn(lab: Lab) -> Iterator[Sides]:
         "codeact, long": lambda: ours(long),
         "bare, long": lambda: bare(long),
     }
+
+
+def _seconds(kernel: Kernel, prompt: str) -> float:
+    started = time.perf_counter()
+    reply = kernel.execute(prompt)
+    seconds = time.perf_counter() - started
+    if reply.content["status"] != "ok":
+        raise RuntimeError(f"the turn failed: {reply.content}")
+    return seconds
