@@ -116,7 +116,7 @@ class CassetteModel:
         return (
             f"The replies are a recording ({self._path.name}): no model is asked and nothing "
             "leaves this machine. The code in them is really executed. "
-            "To ask a model of your own, unset CODEACT_CASSETTE and set CODEACT_MODEL."
+            "'codeact config' sets up a model of your own."
         )
 
     async def prepare(self) -> None:
