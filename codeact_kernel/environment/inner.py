@@ -7,7 +7,6 @@ import os
 import pwd
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,14 +19,12 @@ from ..sandbox.base import Death, Launch, Sandboxed, TreeUsage
 from ..sandbox.limits import Limits
 from ..sandbox.workspace import Workspace
 from .interpreter import Interpreter, find
+from .runtime import new_runtime
 
 if TYPE_CHECKING:
     import asyncio
 
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
-
-SOCKET_PATH = 100
-"""Bytes that the path of a Unix socket may have (``sun_path`` has 108, with its end)."""
 
 PASSED = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH")
 """Variables of the front that the inner kernel gets; no other, for any may hold a secret."""
@@ -97,7 +94,7 @@ class InnerKernel:
         if self._interpreter is None:
             self._interpreter = find(self._settings.inner_kernel)
         self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        runtime = _new_runtime()
+        runtime = new_runtime()
         try:
             self._running = sandbox.start(self._launch(self._interpreter, runtime))
         except BaseException:
@@ -185,17 +182,6 @@ class InnerKernel:
             interpreter_paths=interpreter.folders,
             limits=limits,
         )
-
-
-def _new_runtime() -> Path:
-    """A private folder on a local disk, with short enough paths for sockets."""
-    place = tempfile.gettempdir()
-    if len(os.fsencode(place)) + len("/codeact-12345678/k-1") > SOCKET_PATH:
-        place = "/tmp"  # noqa: S108 - the folder made in it is private
-    runtime = Path(tempfile.mkdtemp(prefix="codeact-", dir=place)).resolve()
-    for folder in ("tmp", "home"):
-        (runtime / folder).mkdir(mode=0o700)
-    return runtime
 
 
 def _environment(interpreter: Interpreter, limits: Limits, runtime: Path) -> dict[str, str]:

@@ -23,6 +23,7 @@ keeper → front
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import resource
@@ -406,6 +407,8 @@ def main(commands: int, news: int) -> None:
     spec = receive(commands)
     if spec is None:
         return
+    held = os.open(spec["tidy"], os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)  # in use, as anybody can see who finds it
     keeper = Keeper(spec, commands)
     try:
         keeper.start()

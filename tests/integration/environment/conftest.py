@@ -69,7 +69,11 @@ class Inner:
         assert self.client is not None
         self.said.clear()
         reply = await self.client.execute_interactive(
-            code, allow_stdin=False, timeout=PATIENCE, output_hook=self.said.append
+            code,
+            allow_stdin=False,
+            stop_on_error=False,
+            timeout=PATIENCE,
+            output_hook=self.said.append,
         )
         text = "".join(
             message["content"]["text"] for message in self.said if message["msg_type"] == "stream"
@@ -79,7 +83,7 @@ class Inner:
     def send(self, code: str) -> str:
         """Run ``code`` without waiting; returns the id of the request."""
         assert self.client is not None
-        return str(self.client.execute(code, allow_stdin=False))
+        return str(self.client.execute(code, allow_stdin=False, stop_on_error=False))
 
     async def reply(self, request: str) -> dict[str, Any]:
         """The content of the reply to ``request``."""
