@@ -23,11 +23,16 @@ for k, value in enumerate(values[:6]):
 round(mean, 3)"""
 
 
+def codes(steps: int) -> list[str]:
+    """The code of each step; its last line is an expression."""
+    return [_CODE.format(number=number) for number in range(steps)]
+
+
 def replies(steps: int) -> list[str]:
     """What the model says in a turn of ``steps`` steps and an answer."""
-    blocks = (_CODE.format(number=number) for number in range(steps))
     said = [
-        f"I look at part {n} of the series.\n\n```python\n{b}\n```" for n, b in enumerate(blocks)
+        f"I look at part {number} of the series.\n\n```python\n{code}\n```"
+        for number, code in enumerate(codes(steps))
     ]
     return [*said, "The means of all parts are above; the **largest** is that of the last part."]
 

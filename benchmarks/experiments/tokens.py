@@ -9,17 +9,18 @@ with the rule of four characters a token, the larger is taken.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from itertools import pairwise
 
 from codeact_kernel.agent.budget import MESSAGE_TOKENS, estimate
-from codeact_kernel.environment.wire import Message
 from tests.support.scripted_server import ScriptedServer
 
-from ..endpoint import PROMPT, asking, replies
-from ..kernel import Kernel, listening
+from ..endpoint import PROMPT, asking, codes, replies
+from ..kernel import listening
 from ..lab import Lab
 from ..registry import Row, Sides, experiment
 
@@ -52,7 +53,7 @@ def tokens(lab: Lab) -> Iterator[Sides]:
         script = replies(lab.sizes.steps)
         with ScriptedServer(script) as server:
             with listening("codeact", lab, asking(server.base_url)) as kernel:
-                shown = _play(kernel)
+                kernel.execute(PROMPT)
             requests = [request.body for request in server.requests]
         conversations = [request["messages"] for request in requests]
         broken = sum(new[: len(old)] != old for old, new in pairwise(conversations))
@@ -60,28 +61,20 @@ def tokens(lab: Lab) -> Iterator[Sides]:
         broken += sum(one != other for one, other in pairwise(others))
         return {
             "fixed": _fixed(conversations[0]),
-            "step": max(_overheads(conversations[-1], shown)),
+            "step": max(_overheads(conversations[-1], codes(lab.sizes.steps))),
             "broken": 100 * broken / len(requests),
         }
 
     yield {"codeact": sent}
 
 
-def _play(kernel: Kernel) -> Sequence[str]:
-    """Run the turn; returns what each step showed."""
-    shown: list[str] = []
-
-    def note(message: Message) -> None:
-        part = message.content.get("metadata", {}).get("codeact", {}).get("part")
-        if part == "code":
-            shown.append("")
-        elif message.type == "stream" and shown:
-            shown[-1] += message.content["text"]
-        elif message.type == "display_data" and part is None and shown:
-            shown[-1] += message.content["data"]["text/plain"]
-
-    kernel.execute(PROMPT, note)
-    return shown
+def _shown(code: str) -> list[str]:
+    """The lines that ``code`` prints and returns, found out here."""
+    *statements, expression = code.split("\n")
+    space: dict[str, object] = {}
+    with redirect_stdout(io.StringIO()) as printed:
+        exec("\n".join(statements), space)  # noqa: S102 - the script is ours
+    return [*printed.getvalue().splitlines(), repr(eval(expression, space))]  # noqa: S307
 
 
 def _fixed(conversation: Sequence[Mapping[str, str]]) -> float:
@@ -90,14 +83,15 @@ def _fixed(conversation: Sequence[Mapping[str, str]]) -> float:
     return sum(count(text) + MESSAGE_TOKENS for text in texts)
 
 
-def _overheads(conversation: Sequence[Mapping[str, str]], shown: Sequence[str]) -> Iterator[float]:
-    """Of each observation what is neither printed nor returned."""
+def _overheads(conversation: Sequence[Mapping[str, str]], steps: Sequence[str]) -> Iterator[float]:
+    """Of each observation what is neither printed nor returned.
+
+    Raises ``RuntimeError`` when the model was not told what its code did.
+    """
     observations = [message["content"] for message in conversation[3::2]]
-    for observation, output in zip(observations, shown, strict=True):
-        lines = output.splitlines()
-        missing = [line for line in lines if line not in observation]
-        if missing:
-            raise RuntimeError(f"the model was not shown {missing[0]!r}")
-        for line in lines:
+    for observation, code in zip(observations, steps, strict=True):
+        for line in _shown(code):
+            if line not in observation:
+                raise RuntimeError(f"the model was not shown {line!r}: {observation}")
             observation = observation.replace(line, "", 1)
         yield count(observation.strip()) + MESSAGE_TOKENS
