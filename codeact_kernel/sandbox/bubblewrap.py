@@ -166,7 +166,10 @@ def _options(launch: Launch) -> tuple[list[str], dict[int, bytes]]:
             options += [*covered, path]
         else:
             options += ["--bind" if place.access == "write" else "--ro-bind", path, path]
-    options += ["--chdir", str(launch.workspace.folder)]
+    # What is written beside the workspace would vanish with the sandbox: better an error than that.
+    covered_home = Path.home() != launch.workspace.folder
+    options += ["--remount-ro", str(Path.home())] if covered_home else []
+    options += ["--remount-ro", "/", "--chdir", str(launch.workspace.folder)]
     return options, data
 
 

@@ -76,6 +76,18 @@ async def test_nothing_else_of_the_home_folder_is_there(
 
 
 @walled
+async def test_what_is_written_beside_the_workspace_fails_instead_of_vanishing(
+    kind: str, make: MakeInner, home: Path
+) -> None:
+    inner = make(kind, folder=home / "project" / "notebooks")
+    await inner.start()
+    await inner.run(ATTEMPT + "import os")
+    for path in ("~/result.csv", "~/.cache", "/result.csv", "/etc/result.csv"):
+        said = await inner.run(f"print(attempt(lambda: open(os.path.expanduser({path!r}), 'w')))")
+        assert said.strip() in {"OSError", "PermissionError"}, path
+
+
+@walled
 async def test_dot_files_git_metadata_and_the_spool_are_not_writable(
     kind: str, make: MakeInner, home: Path
 ) -> None:
