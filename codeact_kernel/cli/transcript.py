@@ -142,7 +142,7 @@ class Transcript:
         """One message that the kernel published while the cell runs."""
         kind, content = message["msg_type"], message["content"]
         mark = mark_of(content)
-        if mark:
+        if mark and (kind == "display_data" or mark.get("part") == "progress"):
             self._marked(mark, content)
         elif kind == "stream":
             self._output(content["text"], "red" if content["name"] == "stderr" else "")
@@ -184,8 +184,7 @@ class Transcript:
             if line:
                 self._progress(line)
         elif mark.get("part") == "code":
-            source = _fenced(str(data.get("text/markdown") or data.get("text/plain") or ""))
-            self.code(source, f"step {mark.get('step')}")
+            self.code(str(data.get("text/plain", "")), f"step {mark.get('step')}")
             self.doing(f"step {mark.get('step')} runs")
         elif mark.get("part") in {"text", "notice"}:
             self._words(str(data.get("text/plain", "")), "dim" if mark["part"] == "notice" else "")
@@ -312,12 +311,6 @@ async def _read_line(hidden: bool) -> str:
 def _wraps(what: Any) -> bool:
     """Markdown is laid out for the terminal's width; all else is printed as it is."""
     return type(what).__name__ == "Markdown"
-
-
-def _fenced(markdown: str) -> str:
-    """The code in a fenced block; the text itself if there is none."""
-    match = re.search(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1\s*$", markdown, re.DOTALL | re.MULTILINE)
-    return match.group(2) if match else markdown
 
 
 def _summary(turn: Mapping[str, Any]) -> str:

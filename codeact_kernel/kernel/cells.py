@@ -13,6 +13,7 @@ from ..environment.wire import Json, Message, pack
 from .classify import hint
 from .front import Front
 from .outputs import OutputPolicy
+from .outputs.text import clean_text
 from .relay import Relay
 
 PROMPTNESS = 0.8
@@ -184,7 +185,12 @@ def fail(
 ) -> Json:
     """Publish an error for ``message``, its idle status, and reply; returns the reply's content."""
     parent = message.frames[0]
-    error: Json = {"ename": name, "evalue": value, "traceback": traceback}
+    # Words of a model or an endpoint may be in it.
+    error: Json = {
+        "ename": name,
+        "evalue": clean_text(value),
+        "traceback": [clean_text(entry) for entry in traceback],
+    }
     if not message.content.get("silent"):
         front.publish("error", error, parent=parent)
     content = {"status": "error", "execution_count": count, **error, "payload": []}

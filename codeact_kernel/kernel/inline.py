@@ -1,8 +1,9 @@
 """A turn rendered inside its prompt cell, for every front-end that knows nothing of us.
 
 One line on top says what happens now, and at the end what happened.  Below it
-come, step by step, the model's words, its code and what the code showed; last
-the answer, with the whole turn as data beside it.  The displays carry
+come, step by step, the model's words, its code under a caption that tells how
+the step went, and what the code showed; last the answer, with the whole turn as
+data beside it.  The displays carry
 ``metadata.codeact.part`` (``progress, text, code, answer``), so the outputs of
 a step are found between two marked displays and are not saved a second time.
 """
@@ -11,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import html
 import re
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
 from ..agent.events import (
     AskModel,
     EnvironmentLost,
+    FileChange,
     Finish,
     ModelFailed,
     ModelReplied,
@@ -27,13 +29,16 @@ from ..agent.events import (
 )
 from ..environment.wire import Json, Message, new_id
 from .front import Front
-from .outputs import OutputPolicy, own_markdown
+from .outputs import OutputPolicy, own
 from .relay import Relay
 
 TURN_MIME = "application/vnd.codeact.turn.v1+json"
 
 _TICK = 1.0
 """Seconds between updates of the progress line; what is over sooner needs none."""
+
+_FILES_SHOWN = 8
+"""Files named below an answer; of more, their number."""
 
 
 class Page:
@@ -136,18 +141,17 @@ class InlineDisplay:
         self._characters = 0
         self._tokens = 0
         self._words = ""
-        self._code_shown = (0, "")
+        self._open = (0, "")
+        self._captions = 0
         self._steps: list[Json] = []
+        self._files: dict[str, FileChange] = {}
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock()
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Show the progress line."""
-        self._page.show(
-            "display_data",
-            {**self._display(self._line(self._now()), "progress"), **self._transient()},
-        )
+        self._page.show("display_data", self._progress_line(self._now()))
         self._page.mark()
         self._ticker = asyncio.ensure_future(self._tick())
 
@@ -155,7 +159,7 @@ class InlineDisplay:
         """Name the model that will be asked, and show what the user must know about it."""
         self._model = model
         if notice:
-            self._page.show("display_data", self._display(own_markdown(notice), "notice"))
+            self._page.show("display_data", self._display(own.notice(notice), "notice"))
             self._page.mark()
 
     # --- the port -----------------------------------------------------------------
@@ -176,21 +180,35 @@ class InlineDisplay:
     def proposed(self, step: int, code: str) -> None:
         """Show a step that a person is asked about, before it runs."""
         self._phase = "Waiting for approval"
-        self._code(step, code)
+        self._code(step, code, "waiting for your approval")
 
     def running(self, step: RunStep) -> None:
         self._phase = "Running"
         self._code(step.step, step.code)
 
-    def _code(self, step: int, code: str) -> None:
+    def _code(self, step: int, code: str, how: str = "") -> None:
         self._step = step
         if self._words:
-            self._page.show("display_data", self._display(own_markdown(self._words), "text", step))
+            self._page.show("display_data", self._display(own.words(self._words), "text", step))
             self._words = ""
-        if self._code_shown != (step, code):
-            self._page.show("display_data", self._display(code_markdown(code), "code", step))
-            self._code_shown = (step, code)
+        if self._open == (step, code):
+            self._caption(how)
+        else:
+            self._open = (step, code)
+            self._captions += 1
+            self._page.show("display_data", self._open_code(how))
         self._page.mark()
+
+    def _caption(self, how: str) -> None:
+        """Say how the step whose code was shown last goes, or went."""
+        if self._open[0]:
+            self._page.show("update_display_data", self._open_code(how))
+
+    def _open_code(self, how: str) -> Json:
+        step, code = self._open
+        caption = f"Step {step} · {how}" if how else f"Step {step}"
+        shown = self._display(own.code(code, caption), "code", step)
+        return shown | _identity(f"{self._progress}-{self._captions}")
 
     def finished(self, outcome: StepFinished | EnvironmentLost) -> None:
         if isinstance(outcome, EnvironmentLost):
@@ -199,16 +217,23 @@ class InlineDisplay:
         step = outcome.during if isinstance(outcome, EnvironmentLost) else outcome
         if step is not None:
             if step.notice and isinstance(outcome, StepFinished):
-                self._page.show("stream", {"name": "stderr", "text": step.notice + "\n"})
+                text = self._policy.text(step.notice + "\n")
+                self._page.show("stream", {"name": "stderr", "text": text})
+            self._caption(how_it_went(step))
+            self._open = (0, "")
             self._steps.append(step_data(step))
+            self._files |= {change.path: change for change in step.files}
         self._page.mark()
 
     def ended(self, finish: Finish) -> None:
+        """Show the answer, or only what is left when there is none: the error that follows says why."""
         self.stop()
         self._page.mark()
-        self._update(self._line(self._summary(finish)))
-        text = finish.answer if finish.stop in ("answered", "unable") else finish.reason
-        bundle: Json = own_markdown(text or finish.reason or finish.stop)
+        self._caption("not run" if self._phase == "Waiting for approval" else "not finished")
+        self._update(self._summary(finish))
+        files = files_line(self._files.values())
+        text = {"answered": finish.answer, "unable": finish.reason}.get(finish.stop)
+        bundle: Json = own.answer(text, [files]) if text else own.line(["No answer", files])
         bundle[TURN_MIME] = self._data(finish)
         self._page.show("display_data", self._display(bundle, "answer"))
 
@@ -223,12 +248,14 @@ class InlineDisplay:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._update(self._line(self._now()))
+            self._update(self._now())
 
-    def _update(self, bundle: Json) -> None:
-        self._page.show(
-            "update_display_data", {**self._display(bundle, "progress"), **self._transient()}
-        )
+    def _update(self, parts: list[str]) -> None:
+        self._page.show("update_display_data", self._progress_line(parts))
+
+    def _progress_line(self, parts: list[str]) -> Json:
+        shown = self._display(own.line(["CodeAct", *parts]), "progress")
+        return shown | _identity(self._progress)
 
     def _now(self) -> list[str]:
         parts = [f"{self._phase} · step {self._step}", f"{self._clock() - self._started:.0f} s"]
@@ -248,16 +275,6 @@ class InlineDisplay:
         if usage.cost:
             parts.append(f"cost {usage.cost:.4f}")
         return [*parts, self._model]
-
-    def _line(self, parts: list[str]) -> Json:
-        text = " · ".join(["CodeAct", *(part for part in parts if part)])
-        return {
-            "text/html": f'<div style="opacity:0.65;font-size:90%">{html.escape(text)}</div>',
-            "text/plain": text,
-        }
-
-    def _transient(self) -> Json:
-        return {"transient": {"display_id": self._progress}}
 
     def _display(self, bundle: Json, part: str, step: int | None = None) -> Json:
         mark: Json = {"turn": self._turn, "part": part}
@@ -301,11 +318,32 @@ def step_data(step: StepFinished) -> Json:
     }
 
 
-def code_markdown(code: str) -> Json:
-    """Code as a fenced block that nothing in it can close, and as plain text."""
-    longest = max(map(len, re.findall("`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return {"text/markdown": f"{fence}python\n{code}\n{fence}", "text/plain": code}
+def how_it_went(step: StepFinished) -> str:
+    """Such as ``12 s`` or ``ValueError · 340 ms``."""
+    if step.status == "skipped":
+        return "skipped"
+    number = step.seconds
+    took = f"{number * 1000:.0f} ms" if number < 0.9995 else f"{number:,.{int(number < 10)}f} s"
+    return (
+        took
+        if step.status == "ok"
+        else f"{step.error.name if step.error else step.status} · {took}"
+    )
+
+
+def files_line(files: Collection[FileChange]) -> str:
+    """What the turn left in the workspace; kinds of files that run by themselves are marked."""
+    named = [
+        f"{file.change} {file.path}" + (" (runs later: look at it)" if file.executes else "")
+        for file in sorted(files, key=lambda file: not file.executes)[:_FILES_SHOWN]
+    ]
+    if len(files) > _FILES_SHOWN:
+        named.append(f"and {len(files) - _FILES_SHOWN} more")
+    return f"Files: {', '.join(named)}" if named else ""
+
+
+def _identity(display_id: str) -> Json:
+    return {"transient": {"display_id": display_id}}
 
 
 def _before_code(text: str) -> str:

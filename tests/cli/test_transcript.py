@@ -49,7 +49,7 @@ def test_a_turn_reads_from_prompt_to_answer() -> None:
     show.doing("asking the model")
     show.message(marked("progress", {"text/plain": "CodeAct · thinking"}))
     show.message(marked("text", {"text/plain": "I multiply."}, 1))
-    show.message(marked("code", {"text/markdown": "````python\nx = '```'\n6*7\n````"}, 1))
+    show.message(marked("code", {"text/plain": "x = '```'\n6*7"}, 1))
     show.message(message("stream", name="stdout", text="multi"))
     show.message(message("stream", name="stdout", text="plied\n"))
     show.message(message("display_data", data={"text/plain": "42"}, metadata={}))

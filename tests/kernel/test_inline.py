@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-from markdown_it import MarkdownIt
+import pytest
 
-from codeact_kernel.kernel.inline import Page, code_markdown
+from codeact_kernel.agent.events import FileChange, StepError, StepFinished
+from codeact_kernel.kernel.inline import Page, files_line, how_it_went
 
 
 class Recorder:
@@ -73,8 +72,27 @@ def test_what_is_shown_again_is_shown_as_last_updated() -> None:
     assert seen.shown == ["running"]
 
 
-@given(st.text(alphabet="`~ \nab#"))
-def test_no_code_can_leave_its_fence(code: str) -> None:
-    tokens = MarkdownIt().parse(code_markdown(code)["text/markdown"])
-    assert [token.type for token in tokens] == ["fence"]
-    assert tokens[0].content.rstrip("\n") == code.rstrip("\n")
+@pytest.mark.parametrize(
+    ("step", "caption"),
+    [
+        (StepFinished(1, "ok", "x", seconds=0.0204), "20 ms"),
+        (StepFinished(1, "ok", "x", seconds=0.9999), "1.0 s"),
+        (StepFinished(1, "ok", "x", seconds=1234.5), "1,234 s"),
+        (StepFinished(1, "error", "x", error=StepError("KeyError", "'a'"), seconds=2), "KeyError · 2.0 s"),
+        (StepFinished(1, "killed", "x", seconds=30), "killed · 30 s"),
+        (StepFinished(1, "skipped", "x"), "skipped"),
+    ],
+)  # fmt: skip
+def test_a_caption_tells_how_a_step_went(step: StepFinished, caption: str) -> None:
+    assert how_it_went(step) == caption
+
+
+def test_files_that_run_later_are_named_first_and_marked() -> None:
+    files = [
+        FileChange("a.csv", "created", 9),
+        FileChange("conftest.py", "changed", 9, executes=True),
+    ]
+    assert files_line(files) == "Files: changed conftest.py (runs later: look at it), created a.csv"
+    many = [FileChange(f"{number}.csv", "created") for number in range(12)]
+    assert files_line(many).endswith("7.csv, and 4 more")
+    assert files_line([]) == ""

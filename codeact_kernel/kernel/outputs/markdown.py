@@ -26,18 +26,28 @@ SIZE_LIMIT: Final = 100_000
 _CODE_LIMIT: Final = 20_000
 """Characters of a code block that are coloured."""
 
-# Pygments token types to JupyterLab's editor colours, with a value for pages without them.
-_COLOURS: Final = {
-    "Keyword": "var(--jp-mirror-editor-keyword-color, #008000)",
-    "Name.Builtin": "var(--jp-mirror-editor-builtin-color, #008000)",
-    "Name.Function": "var(--jp-mirror-editor-def-color, #0000ff)",
-    "Name.Class": "var(--jp-mirror-editor-def-color, #0000ff)",
-    "Name.Decorator": "var(--jp-mirror-editor-meta-color, #aa22ff)",
-    "Literal.String": "var(--jp-mirror-editor-string-color, #ba2121)",
-    "Literal.Number": "var(--jp-mirror-editor-number-color, #008800)",
-    "Comment": "var(--jp-mirror-editor-comment-color, #408080)",
-    "Operator": "var(--jp-mirror-editor-operator-color, #aa22ff)",
+# Pygments token types and their colours: JupyterLab's of its editors, VS Code's of its
+# charts, and where there is neither one that can be read on white and on black.
+_PALETTE: Final = {
+    "Keyword": ("k", "keyword", "charts-green", "#2e8b2e"),
+    "Name.Builtin": ("b", "builtin", "charts-green", "#2e8b2e"),
+    "Name.Function": ("d", "def", "charts-blue", "#4078d0"),
+    "Name.Class": ("d", "def", "charts-blue", "#4078d0"),
+    "Name.Decorator": ("m", "meta", "charts-purple", "#a558d0"),
+    "Literal.String": ("s", "string", "charts-red", "#cc5040"),
+    "Literal.Number": ("n", "number", "charts-green", "#2e8b57"),
+    "Comment": ("c", "comment", "descriptionForeground", "#6a8587"),
+    "Operator": ("o", "operator", "charts-purple", "#a558d0"),
 }
+_COLOURS: Final = {kind: f"var(--ca-{name})" for kind, (name, *_) in _PALETTE.items()}
+_DEFINITIONS: Final = ";".join(
+    sorted(
+        {
+            f"--ca-{name}:var(--jp-mirror-editor-{lab}-color,var(--vscode-{code},{fallback}))"
+            for name, lab, code, fallback in _PALETTE.values()
+        }
+    )
+)
 
 
 def own_markdown(text: str) -> dict[str, str]:
@@ -58,7 +68,19 @@ def render(text: str, *, raw_html: bool) -> str:
     """
     if len(text) > SIZE_LIMIT:
         return f"<pre>{escape(text)}</pre>"
-    return html.clean(_renderer(raw_html).render(text))
+    return with_colours(html.clean(_renderer(raw_html).render(text)))
+
+
+def highlighted(code: str, language: str) -> str:
+    """``code`` as HTML for a ``<pre>``; coloured, within ``with_colours``, if the language is known."""
+    return _highlighted(code, language, "") or escape(code)
+
+
+def with_colours(markup: str) -> str:
+    """``markup`` with the colours defined that it uses: once, not in each of its spans."""
+    if "var(--ca-" not in markup:
+        return markup
+    return f'<div style="{_DEFINITIONS}">{markup}</div>'
 
 
 @cache
@@ -125,17 +147,17 @@ def _highlighted(code: str, language: str, _attributes: str) -> str:
     from pygments.util import ClassNotFound
 
     try:
-        lexer = get_lexer_by_name(language, stripnl=False)
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return ""
     tokens = ((_colour(str(kind), _COLOURS), piece) for kind, piece in lex(code, lexer))
     return "".join(
-        _coloured(colour, escape("".join(piece for _, piece in run)))
+        _span(colour, escape("".join(piece for _, piece in run)))
         for colour, run in groupby(tokens, lambda token: token[0])
     )
 
 
-def _coloured(colour: str | None, piece: str) -> str:
+def _span(colour: str | None, piece: str) -> str:
     return f'<span style="color:{colour}">{piece}</span>' if colour else piece
 
 
