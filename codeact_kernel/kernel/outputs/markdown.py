@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from . import html
-from .text import clean_text
+from .text import clean_text, without_colours
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -57,7 +57,7 @@ def own_markdown(text: str) -> dict[str, str]:
     become a link with their text and address, so that nothing loads without a
     click.  ``text/plain`` is ``text`` without control characters.
     """
-    plain = clean_text(text)
+    plain = without_colours(clean_text(text))
     return {"text/html": render(plain, raw_html=False), "text/plain": plain}
 
 

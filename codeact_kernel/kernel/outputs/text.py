@@ -53,6 +53,14 @@ def _replacement(match: re.Match[str]) -> str:
     return match["sgr"] or ""
 
 
+def without_colours(text: str) -> str:
+    """Clean ``text`` without its SGR colours, for places that no terminal's rules apply to."""
+    return _SGR.sub("", text) if "\x1b" in text else text
+
+
+_SGR: Final = re.compile("\x1b\\[[0-9;:]*m")
+
+
 def cap_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """The first ``limit`` characters of ``text`` and a notice, or ``text`` itself when it fits."""
     if len(text) <= limit:

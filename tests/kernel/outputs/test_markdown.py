@@ -39,6 +39,12 @@ def test_an_answer_is_rendered_and_kept_as_text() -> None:
         assert part in bundle["text/html"]
 
 
+def test_escape_sequences_in_an_answer_are_no_part_of_it() -> None:
+    bundle = own_markdown("a \x1b[1;31mred\x1b[0m \x1b[2J\x1b]8;;http://x\x07word\x1b]8;;\x07\x00")
+    assert bundle["text/plain"] == "a red word"
+    assert "<p>a red word</p>" in bundle["text/html"]
+
+
 def test_html_in_an_answer_is_shown_as_text() -> None:
     assert "List&lt;int&gt;" in own_markdown("a List<int> here")["text/html"]
 
