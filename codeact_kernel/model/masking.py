@@ -69,15 +69,17 @@ _KEYS = (
     _key("eyJ", r"[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),  # JSON Web Token, RFC 7519
 )
 
+# Atomic groups, for a possessive repeat of a group can go wrong before Python 3.11.5
+# (cpython issue 106052).
 # In a file, in a repr (with \n written out) or as string literals one under the other.
 _GAP = r"(?:\\[rn]|[\s\"'+,])"
 _PEM = _rule(
     "-----BEGIN ",
     r"[A-Z0-9 ]{0,20}PRIVATE KEY-----"
-    rf"(?:{_GAP}++[A-Z][A-Za-z-]{{1,20}}: [^\n\\]{{1,100}})*+"
-    rf"(?:{_GAP}++[A-Za-z0-9+/=]{{20,}}+)++"
-    rf"(?:{_GAP}++[A-Za-z0-9+/=]{{1,19}}+(?=\W|\Z))?+"
-    rf"(?:{_GAP}*+-----END [A-Z0-9 ]{{0,20}}PRIVATE KEY-----)?+",
+    rf"(?>(?:{_GAP}+[A-Z][A-Za-z-]{{1,20}}: [^\n\\]{{1,100}})*)"
+    rf"(?>(?:{_GAP}+[A-Za-z0-9+/=]{{20,}}+)+)"
+    rf"(?>(?:{_GAP}+[A-Za-z0-9+/=]{{1,19}}+(?=\W|\Z))?)"
+    rf"(?>(?:{_GAP}*-----END [A-Z0-9 ]{{0,20}}PRIVATE KEY-----)?)",
 )
 
 _URL = _rule("://", r"([^\s:/@\"'<>]{0,100}:)(?![{$<])[^\s/@\"'<>]{1,200}(?=@)", rf"://\1{MASK}")

@@ -216,7 +216,7 @@ def test_a_statement_that_lost_a_character_stays_code(statements: list[str], los
     ]
     wrong = [code for code in broken if classify(code) == "prompt"]
     assert len(broken) > 500
-    assert len(wrong) <= 0.01 * len(broken), wrong
+    assert len(wrong) <= 0.02 * len(broken), wrong
 
 
 def _somewhere(draw: random.Random, code: str, characters: str) -> int | None:

@@ -63,14 +63,16 @@ _LENGTH: Final = re.compile(r"\d{1,4}(?:\.\d{1,6})?(?:px|%)?", re.ASCII)
 _STYLE_START: Final = re.compile(r"<style\b[^<>]*+>", re.IGNORECASE)
 _STYLE_END: Final = re.compile(r"</style(?=[\s/>])[^>]*+>?", re.IGNORECASE)
 
+# Groups are atomic rather than possessive, which goes wrong before Python 3.11.5 (cpython
+# issue 106052).
 _TAG_INSIDE: Final = (
-    r"""(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'=<>`]++))?+)"""
-    rf"{{0,{_ATTRIBUTES_LIMIT}}}+\s*+"
+    r"""(?>(?:\s++[^\s"'<>/=]++(?>(?:\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'=<>`]++))?))"""
+    rf"{{0,{_ATTRIBUTES_LIMIT}}})\s*+"
 )
 _LEAF: Final = re.compile(
     rf"<(?:(?:br|col|hr|img|source|wbr|input|link|meta){_TAG_INSIDE}/?>"
     rf"|([a-z][a-z0-9-]*+){_TAG_INSIDE}>[^<]*+</\1\s*+>"
-    r"|!--(?:[^<-]|-(?!->))*+-->)",
+    r"|!--(?>(?:[^<-]|-(?!->))*)-->)",
     re.IGNORECASE,
 )
 
