@@ -38,8 +38,8 @@ def replies(steps: int) -> list[str]:
 
 
 @contextmanager
-def endpoint(script: Sequence[str]) -> Iterator[str]:
-    """Serve ``script`` from another process; gives the base URL."""
+def endpoint(script: Sequence[str | Mapping[str, object]]) -> Iterator[str]:
+    """Serve ``script`` (texts, or fields of a ``Reply``) from another process; gives the base URL."""
     with tempfile.TemporaryDirectory(prefix="bench-endpoint-") as place:
         path = Path(place) / "script.json"
         path.write_text(json.dumps({"turns": [{"prompt": PROMPT, "replies": list(script)}]}))

@@ -125,6 +125,10 @@ class Kernel:
                     on_output(message)
         return reply
 
+    def interrupt(self) -> None:
+        """Press Stop."""
+        self._send(self._control, "interrupt_request", {})
+
     # --- sockets ----------------------------------------------------------------
 
     def _connect(self, kind: int, channel: str) -> zmq.Socket[bytes]:

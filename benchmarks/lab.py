@@ -29,9 +29,11 @@ class Sizes:
     """Steps of the turn and of the long turn."""
     lines: int = 100_000
     megabytes: int = 200
+    interrupts: int = 20
+    """Times that each of five states is stopped."""
 
 
-TINY = Sizes(burst=2, steps=2, long=3, lines=200, megabytes=3)
+TINY = Sizes(burst=2, steps=2, long=3, lines=200, megabytes=3, interrupts=1)
 """Enough to see that everything runs."""
 
 
