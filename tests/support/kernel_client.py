@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -165,9 +166,18 @@ def _append(shown: list[Json], output: Json) -> None:
 
 
 class Kernel:
-    """One running kernel in ``folder``, with ``settings`` added to a clean environment."""
+    """One running kernel in ``folder``, with ``settings`` added to a clean environment.
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    ``through`` is a command that executes the one it is given, as ``env`` does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        through: Sequence[str] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         # Short, for the paths of sockets, and unique: whatever names it is of this kernel.
@@ -179,8 +189,16 @@ class Kernel:
         self._replies: dict[str, Json] = {}
         self._published: dict[str, list[Json]] = defaultdict(list)
         self.manager = KernelManager(
-            kernel_name="codeact", connection_file=str(self.home / "kernel.json")
+            kernel_name="codeact",
+            connection_file=str(self.home / "kernel.json"),
+            # Ports are chosen before they are bound, so two kernels may choose the same.
+            transport="ipc",
+            ip=str(self.home / "s"),
         )
+        spec = self.manager.kernel_spec
+        assert spec is not None
+        if through:  # Jupyter puts its own interpreter in the place of a first word "python" only
+            spec.argv = [*through, sys.executable, *spec.argv[1:]]
 
     def __enter__(self) -> Kernel:
         self.start()
@@ -214,6 +232,18 @@ class Kernel:
             shutil.rmtree(self.home, ignore_errors=True)
         if error is None:
             assert left == [], "the kernel left something behind"
+
+    def refusal(self) -> tuple[int, str]:
+        """Start a kernel that must end at once; its exit code, and what it said."""
+        self.start()
+        try:
+            code = self.exit_code()
+            said = self.said
+        finally:
+            left = self.stop()
+            shutil.rmtree(self.home, ignore_errors=True)
+        assert left == [f"exit code {code}"]
+        return code, said
 
     # --- asking ------------------------------------------------------------------
 
