@@ -59,7 +59,10 @@ class Sandboxed(Protocol):
     """A running sandboxed process tree."""
 
     def interrupt(self) -> None:
-        """SIGINT to the main process and its foreground children; never raises if they are gone."""
+        """SIGINT to the main process and its foreground children; never raises if they are gone.
+
+        The signal has been sent when this returns.
+        """
 
     def kill(self) -> None:
         """SIGKILL the whole tree, whatever its members did to hide; returns at once."""

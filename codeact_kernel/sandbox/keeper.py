@@ -13,7 +13,7 @@ imports next to nothing and nothing of this package.  The pipes speak
 in four bytes:
 
 front → keeper
-    a ``Spec`` as a ``dict``, then any of ``"interrupt"`` and ``"kill"``.
+    a ``Spec`` as a ``dict``, then ``"kill"`` if it is to end before the command does.
 keeper → front
     an ``Ending`` as a ``dict``, once, when the whole tree is gone.
 """
@@ -86,7 +86,7 @@ TAIL = 8192
 PERIOD = 100
 """Milliseconds between two looks of the watchdog."""
 
-SIGINT, SIGKILL, SIGSTOP = 2, 9, 19
+SIGKILL, SIGSTOP = 9, 19
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -102,6 +102,15 @@ def children(pid: int) -> list[int]:
                 found += map(int, listed.read().split())
     except (FileNotFoundError, ProcessLookupError):
         pass
+    return found
+
+
+def first_below(pid: int, generations: int) -> int | None:
+    """The oldest child's oldest child … of ``pid``; None if there is none."""
+    found: int | None = pid
+    for _ in range(generations):
+        below = children(found) if found else []
+        found = below[0] if below else None
     return found
 
 
@@ -230,13 +239,7 @@ class Keeper:
 
     def main(self) -> int | None:
         """The process that the whole is for; None before it runs and after it ended."""
-        pid = self.child
-        for _ in range(self.spec["wrappers"]):
-            below = children(pid)
-            if not below:
-                return None
-            pid = below[0]
-        return pid
+        return first_below(self.child, self.spec["wrappers"])
 
     def run(self) -> None:
         """Return when the command ended, the front asked for its end, or the front is gone."""
@@ -248,7 +251,8 @@ class Keeper:
             ready = [fd for fd, _ in events.poll(PERIOD if watched else None)]
             if self.errors in ready and not self._listen():
                 events.unregister(self.errors)
-            if self.commands in ready and not self._obey(receive(self.commands)):
+            if self.commands in ready:
+                self.asked = True  # whatever it says: to kill, or that the front is gone
                 return
             if self.pidfd in ready:
                 self.ended = os.waitpid(self.child, 0)[1]
@@ -261,18 +265,6 @@ class Keeper:
         data = os.read(self.errors, 65536)
         self.tail = (self.tail + data)[-TAIL:]
         return bool(data)
-
-    def _obey(self, command: str | None) -> bool:
-        if command == "interrupt":
-            main = self.main()
-            if main:
-                try:
-                    os.killpg(os.getpgid(main), SIGINT)
-                except ProcessLookupError:
-                    pass
-            return True
-        self.asked = True
-        return False
 
     def _too_much(self) -> bool:
         """The watchdog: has the tree passed a limit that nothing else enforces?"""

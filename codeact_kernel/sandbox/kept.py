@@ -48,6 +48,7 @@ class Kept:
     def __init__(self, command: Command, launch: Launch) -> None:
         self._limits = launch.limits
         self._runtime = launch.runtime
+        self._wrappers = command.wrappers
         self._keeper, self._commands, self._news = _ahead.pop() if _ahead else _start_keeper()
         self._death: Death | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -55,12 +56,21 @@ class Kept:
         keeper.send(self._commands, _spec(command, launch, self._group))
 
     def interrupt(self) -> None:
-        """SIGINT to the main process and its foreground children; never raises if they are gone."""
-        self._tell("interrupt")
+        """SIGINT to the main process and its foreground children; never raises if they are gone.
+
+        When this returns the signal has been sent, so that whatever is asked
+        of the process from now on comes after it.
+        """
+        main = keeper.first_below(self._keeper, 1 + self._wrappers) if not self._death else None
+        if main is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(os.getpgid(main), signal.SIGINT)
 
     def kill(self) -> None:
         """SIGKILL the whole tree, whatever its members did to hide; returns at once."""
-        self._tell("kill")
+        if self._death is None:
+            with suppress(OSError):  # when the keeper is gone, wait says so
+                keeper.send(self._commands, "kill")
 
     async def wait(self) -> Death:
         """Return when the tree is gone (any number of callers, one event loop)."""
@@ -100,11 +110,6 @@ class Kept:
 
     def _processes(self) -> list[int]:
         return [] if self._death else keeper.descendants(self._keeper)
-
-    def _tell(self, command: str) -> None:
-        if self._death is None:
-            with suppress(OSError):  # when the keeper is gone, wait says so
-                keeper.send(self._commands, command)
 
     def _ready(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.remove_reader(self._news)
