@@ -13,6 +13,10 @@ _IMAGE_LIMIT = 5_000_000
 """Characters of base64 kept per picture."""
 _IMAGES = 8
 _DISPLAYS = 32
+_LINES = 10_000
+"""Entries of a traceback."""
+_NAME = 200
+"""Characters of the name of an error."""
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -82,12 +86,7 @@ class Capture:
         elif msg_type in ("display_data", "execute_result"):
             self._bundle(msg_type, content.get("data"))
         elif msg_type == "error":
-            lines = content.get("traceback")
-            self.error = StepError(
-                str(content.get("ename", "Error")),
-                plain(str(content.get("evalue", ""))),
-                plain("\n".join(map(str, lines))) if isinstance(lines, list) else "",
-            )
+            self.error = step_error(content)
 
     def _clear(self) -> None:
         self.stdout.clear()
@@ -111,3 +110,14 @@ class Capture:
                 if len(self.images) < _IMAGES:
                     self.images.append(Image(mime, picture.replace("\n", "")))
                 break
+
+
+def step_error(content: dict[str, Any]) -> StepError:
+    """The error in the content of an ``error`` message or an ``execute_reply``, within bounds."""
+    lines = content.get("traceback")
+    kept = [str(line)[:_TEXT_LIMIT] for line in lines[:_LINES]] if isinstance(lines, list) else []
+    return StepError(
+        plain(str(content.get("ename", "Error"))[:_NAME]),
+        plain(str(content.get("evalue", ""))[:_TEXT_LIMIT]),
+        plain("\n".join(kept)[:_TEXT_LIMIT]),
+    )

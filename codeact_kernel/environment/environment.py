@@ -18,9 +18,10 @@ import zmq
 from ..errors import CodeActError, EnvironmentFailed
 from ..sandbox.base import Death
 from .inner import InnerKernel
-from .request import Request, new_request
-from .sockets import Channel
-from .wire import Message, Signer, WireError, new_id
+from .request import Outcome, Request, new_request, watch
+from .sockets import RECEIVED, Channel
+from .threads import inherit
+from .wire import Message, Signer, WireError, build, make_header, new_id
 
 IOPUB_TYPES = frozenset(
     {
@@ -49,7 +50,7 @@ _MAX_MESSAGE = 512 * 1024 * 1024
 _MAX_QUICK_DEATHS = 3
 """Deaths in a row before the first sign of life, after which starting again makes no sense."""
 
-_MOST_CELLS = 1_000_000
+MOST_CELLS = 1_000_000
 """A count beyond this is a lie."""
 
 _NUDGES = (0.01, 0.1, 0.4)
@@ -57,6 +58,13 @@ _NUDGES = (0.01, 0.1, 0.4)
 
 _LAST_WORDS = 0.02
 """Seconds to let what a dying kernel had already sent arrive."""
+
+_IDLE_PATIENCE = 2.0
+"""Seconds of silence after a reply, after which we say ourselves that the request is done.
+
+Front-ends, and our own steps, wait for the idle status; code can keep it from being sent."""
+
+_UNSIGNED = Signer(b"")
 
 
 class Environment:
@@ -82,7 +90,8 @@ class Environment:
         self.count = 0
         """The highest execution count so far; it goes on when the inner kernel is replaced."""
         self._loop = asyncio.get_running_loop()
-        self._session = new_id()
+        self.session = new_id()
+        """Of our own requests and of generated steps."""
         self._identity = new_id().encode()
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.setsockopt(zmq.LINGER, 0)
@@ -118,9 +127,31 @@ class Environment:
         self._trim()
         self._channels[request.channel].send(request.to_wire(self._signer))
 
+    async def run(
+        self, request: Request, *, patience: float | None = None, until_idle: bool = False
+    ) -> Outcome | None:
+        """Send ``request``; what comes of it, or None if that takes more than ``patience`` seconds.
+
+        Then, and when cancelled, what runs is stopped.  Raises ``EnvironmentFailed``.
+        """
+        done = watch(request, until_idle=until_idle)
+        self.send(request)
+        try:
+            await asyncio.wait([done], timeout=patience)
+        finally:
+            if not done.done():
+                self.stop(request)
+        return done.result() if done.done() else None
+
+    def knows(self, request_id: str) -> bool:
+        """Whether a request of this id waits for its reply."""
+        request = self._requests.get(request_id)
+        return request is not None and request.outstanding
+
     def send_input(self, message: Message) -> None:
         """Pass a client's answer to ``input()`` on."""
-        self._channels["stdin"].send(message.to_wire(self._signer))
+        if "stdin" in self._channels:
+            self._channels["stdin"].send(message.to_wire(self._signer))
 
     async def kernel_info(self) -> Message:
         """The first ``kernel_info_reply`` of the newest inner kernel.  Raises ``EnvironmentFailed``."""
@@ -135,6 +166,16 @@ class Environment:
     def is_ready(self) -> bool:
         """Whether a request sent now is worked on at once."""
         return self._ready.is_set() and self._failed is None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is no inner kernel, and none starts until somebody asks for something."""
+        return self._failed is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether an interrupted request has its time to end, before the kernel is killed."""
+        return self._settling is not None
 
     async def ready(self) -> None:
         """Return when the inner kernel is there and idle.  Raises ``EnvironmentFailed``."""
@@ -155,16 +196,21 @@ class Environment:
 
     def _nudge(self, generation: int) -> None:
         if generation == self.generation and not self._closed and self._failed is None:
-            self.send(new_request(self._session, "kernel_info_request", {}))
+            self.send(new_request(self.session, "kernel_info_request", {}))
+
+    def stop(self, request: Request) -> None:
+        """Interrupt ``request``, for which nobody waits any more, and see that it ends."""
+        self.interrupt()
+        self.settle(request)
 
     def settle(self, request: Request) -> None:
         """Give ``request``, which was interrupted, the grace period to end; then kill.
 
         Until then ``ready()`` does not return.
         """
+        request.abandon()
         if not request.outstanding:
             return
-        request.abandon()
         self._ready.clear()
         if self._settling is None:
             self._settling = self._loop.call_later(
@@ -188,6 +234,7 @@ class Environment:
     def close(self) -> None:
         """End the inner kernel and everything in it."""
         self._closed = True
+        self._requests.clear()
         self._disconnect()
         self.inner.close()
         self._context.destroy(linger=0)
@@ -195,6 +242,7 @@ class Environment:
     # --- one inner kernel after another -----------------------------------------
 
     def _connect(self) -> None:
+        self._killed_because = None
         self._signer = Signer(self.inner.key)
         for name, kind, handler in (
             ("shell", zmq.DEALER, self._on_shell),
@@ -207,7 +255,7 @@ class Environment:
             # execute_request, so shell and stdin must share it.
             socket.setsockopt(zmq.IDENTITY, self._identity)
             socket.setsockopt(zmq.SNDHWM, 0)
-            socket.setsockopt(zmq.RCVHWM, 0)
+            socket.setsockopt(zmq.RCVHWM, RECEIVED)
             socket.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE)
             # The kernel binds a while after we connect; the default of 100 ms
             # between attempts would be added to every start.
@@ -216,13 +264,14 @@ class Environment:
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
             socket.connect(self.inner.endpoints[name])
             self._channels[name] = Channel(self._loop, socket, handler)
-        hello = new_request(self._session, "kernel_info_request", {})
+        hello = new_request(self.session, "kernel_info_request", {})
         hello.on_reply = self._on_hello
         self.send(hello)
+        code = inherit(self.session)
         if self.count:
-            code = f"get_ipython().execution_count = {self.count + 1}"
-            content = {"code": code, "silent": True, "store_history": False}
-            self.send(new_request(self._session, "execute_request", content))
+            code += f"\nget_ipython().execution_count = {self.count + 1}"
+        content = {"code": code, "silent": True, "store_history": False}
+        self.send(new_request(self.session, "execute_request", content))
 
     def _on_hello(self, message: Message) -> None:
         self._quick_deaths = 0
@@ -236,8 +285,9 @@ class Environment:
         self._channels.clear()
 
     def _replace(self, death: Death) -> None:
-        for channel in list(self._channels.values()):
-            channel.drain()
+        if not all(channel.is_quiet for channel in self._channels.values()):
+            self._loop.call_later(_LAST_WORDS, self._replace, death)
+            return
         self._disconnect()
         if self._closed:
             return
@@ -251,16 +301,20 @@ class Environment:
         self.generation += 1
         if self._kernel_info.done():
             self._kernel_info = self._loop.create_future()
-        waiting = [request for request in self._requests.values() if request.outstanding]
+        requests = list(self._requests.values())
         self._requests.clear()
+        self.count += sum(request.counts and request.outstanding for request in requests)
         if self._quick_deaths >= _MAX_QUICK_DEATHS:
             self._fail(death.sentence)
         else:
             self._start()
-        for request in waiting:
-            request.outstanding = False
-            if request.on_lost is not None and not request.abandoned:
-                request.on_lost(death)
+        for request in requests:
+            if request.is_open:
+                request.end()
+                if request.on_lost is not None:
+                    request.on_lost(death)
+            elif request.state == "busy":
+                self._idle(request)
         self._on_lost(death)
 
     def _start(self) -> None:
@@ -328,11 +382,13 @@ class Environment:
             or message.type != request.reply_type
         ):
             return
-        request.outstanding = False
+        request.end()
         if request.abandoned:
             self._settled()
         elif request.on_reply is not None:
             request.on_reply(message)
+        if request.state != "idle" and request.on_iopub is not None:
+            self._loop.call_later(_IDLE_PATIENCE, self._expect_idle, request, request.heard)
 
     def _on_iopub(self, frames: list[bytes]) -> None:
         # The first frame is a topic, which Message.parse takes for an identity.
@@ -341,21 +397,42 @@ class Environment:
             return
         message, request = parsed
         if message.type == "execute_input":
+            request.counts = False
             self._note_count(message)
-        if message.type in IOPUB_TYPES and request.on_iopub is not None and not request.abandoned:
-            request.on_iopub(message)
+        if message.type not in IOPUB_TYPES or request.on_iopub is None:
+            return
+        if message.type == "status" and not request.becomes(message.content.get("execution_state")):
+            return
+        request.heard += 1
+        request.on_iopub(message)
 
     def _on_stdin(self, frames: list[bytes]) -> None:
         parsed = self._parse(frames)
         if parsed is None:
             return
         message, request = parsed
-        if message.type == "input_request" and request.on_input and not request.abandoned:
+        if message.type == "input_request" and request.on_input is not None:
             request.on_input(message)
+
+    def _expect_idle(self, request: Request, heard: int) -> None:
+        """End ``request``, which was answered, if nothing more is published for it."""
+        if request.id not in self._requests or request.state == "idle":
+            return
+        if request.heard == heard and self._channels["iopub"].is_quiet:
+            self._idle(request)
+        else:
+            self._loop.call_later(_IDLE_PATIENCE, self._expect_idle, request, request.heard)
+
+    def _idle(self, request: Request) -> None:
+        """Say that ``request`` is done, because the inner kernel does not."""
+        if request.becomes("idle") and request.on_iopub is not None:
+            header = make_header("status", self.session)
+            frames = build(_UNSIGNED, header, {"execution_state": "idle"}, parent=request.header)
+            request.on_iopub(Message.parse(frames, _UNSIGNED))
 
     def _note_count(self, message: Message) -> None:
         count = message.content.get("execution_count")
-        if isinstance(count, int) and count <= _MOST_CELLS:
+        if type(count) is int and count <= MOST_CELLS:
             self.count = max(self.count, count)
 
     def _trim(self) -> None:

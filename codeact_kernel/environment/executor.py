@@ -11,10 +11,10 @@ from typing import Protocol
 from ..agent.events import EnvironmentLost, FileChange, RunStep, StepError, StepFinished, StepStatus
 from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
-from .capture import Capture
+from .capture import Capture, step_error
 from .environment import Environment
 from .files import Snapshot, changes, snapshot
-from .request import Lost, Outcome, Reply, new_request, watch
+from .request import Lost, Outcome, Reply, Request, new_request, watch
 from .wire import Message
 
 
@@ -30,12 +30,12 @@ class StepOutput(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """How steps present themselves: whose ``input()`` they may ask, and in which session."""
+    """How steps present themselves, and how they may ask with ``input()``."""
 
-    session: str
     idents: Sequence[bytes]
     allow_stdin: bool
-    on_input: Callable[[Message], None]
+    let_ask: Callable[[Request], None]
+    """Called with each request before it is sent; sets its ``on_input`` if it may ask."""
 
 
 class StepExecutor:
@@ -56,19 +56,60 @@ class StepExecutor:
         self._files: Snapshot | None = None
         self._request = request
         self._output = output
+        self._runs = False
+        self.untold: Death | None = None
+        """A death that no step has told of."""
+
+    def environment_lost(self, death: Death) -> None:
+        """The environment died; the step that runs tells, or the next one instead of running."""
+        if not self._runs:
+            self.untold = death
 
     async def run(self, step: RunStep) -> StepFinished | EnvironmentLost:
         """See ``ports.Executor``.
 
         Past the time limit the step gets SIGINT; if it has not ended after
         the grace period, its environment is killed and a fresh one started.
+        A step whose environment died before it could start is not run in the
+        fresh one: its author counts on variables that are gone.
         """
         await self._environment.ready()
+        if self.untold is not None:
+            death, self.untold = self.untold, None
+            return lost(death)
         if self._files is None:
             self._files = snapshot(self._folder)
         self._environment.inner.reset_peak()
+        request = self._new_request(step)
+        capture = Capture()
+        output = self._output(step)
+
+        def on_iopub(message: Message) -> None:
+            capture.feed(message.type, message.content)
+            output.message(message)
+
+        request.on_iopub = on_iopub
+        self._request.let_ask(request)
+        done = watch(request, until_idle=True)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        self._runs = True
+        self._environment.send(request)
+        try:
+            outcome, notice = await self._wait(done)
+        except asyncio.CancelledError:
+            self._environment.stop(request)
+            raise
+        finally:
+            self._runs = False
+        seconds = clock() - started
+        spooled = await output.close()
+        request.on_iopub = output.message  # what comes late is shown, and no observation
+        return self._finished(step, capture, spooled, outcome, notice, seconds)
+
+    def _new_request(self, step: RunStep) -> Request:
         request = new_request(
-            self._request.session,
+            self._environment.session,
             "execute_request",
             {
                 "code": step.code,
@@ -80,27 +121,8 @@ class StepExecutor:
             },
         )
         request.idents = list(self._request.idents)
-        capture = Capture()
-        output = self._output(step)
-
-        def on_iopub(message: Message) -> None:
-            capture.feed(message.type, message.content)
-            output.message(message)
-
-        request.on_iopub = on_iopub
-        request.on_input = self._request.on_input
-        done = watch(request, until_idle=True)
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        self._environment.send(request)
-        try:
-            outcome, notice = await self._wait(done)
-        except asyncio.CancelledError:
-            self._environment.interrupt()
-            self._environment.settle(request)
-            raise
-        seconds = clock() - started
-        return self._finished(step, capture, await output.close(), outcome, notice, seconds)
+        request.counts = True
+        return request
 
     async def _wait(self, done: asyncio.Future[Outcome]) -> tuple[Outcome, str]:
         limit = self._limits.seconds
@@ -163,8 +185,7 @@ def _status(outcome: Outcome, shown: StepError | None) -> tuple[StepStatus, Step
     if content.get("status") == "ok":
         return "ok", None
     # Some failures (a bad magic, an error while the traceback is made) are only in the reply.
-    error = shown or StepError(str(content.get("ename", "Error")), str(content.get("evalue", "")))
-    return "error", error
+    return "error", shown or step_error(content)
 
 
 def lost(death: Death, during: StepFinished | None = None) -> EnvironmentLost:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 from typing import Any
 
 from ..agent.events import Variable
 from .environment import Environment
-from .request import Reply, new_request, watch
+from .request import Reply, new_request
 from .wire import new_id
 
 _PATIENCE = 1.0
@@ -17,6 +16,8 @@ _PATIENCE = 1.0
 _MOST = 60
 _DETAIL = 100
 """Variables listed, and characters of each detail."""
+_MOST_TEXT = 1_000_000
+"""Characters looked at of the list: what is longer is none of ours, and reading it would cost much."""
 
 # Runs in the inner kernel, in a namespace of its own.  It looks at types and
 # never calls what the user's objects define: no repr, no len of foreign types.
@@ -85,24 +86,22 @@ async def variables(environment: Environment) -> tuple[Variable, ...]:
             "stop_on_error": False,
         },
     )
-    done = watch(request)
-    environment.send(request)
-    finished, _ = await asyncio.wait([done], timeout=_PATIENCE)
-    if not finished:
-        environment.interrupt()
-        environment.settle(request)
-        return ()
-    outcome = done.result()
+    outcome = await environment.run(request, patience=_PATIENCE)
     return _read(outcome.message.content) if isinstance(outcome, Reply) else ()
 
 
 def _read(content: dict[str, Any]) -> tuple[Variable, ...]:
     try:
         text = content["user_expressions"]["names"]["data"]["text/plain"]
-        rows = json.loads(ast.literal_eval(text))
+        rows = json.loads(ast.literal_eval(text[:_MOST_TEXT]))
         return tuple(
-            Variable(str(name)[:_DETAIL], str(kind)[:_DETAIL], str(detail)[: 4 * _DETAIL])
+            Variable(_line(name, _DETAIL), _line(kind, _DETAIL), _line(detail, 4 * _DETAIL))
             for name, kind, detail in rows[:_MOST]
         )
     except (KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
         return ()
+
+
+def _line(value: object, limit: int) -> str:
+    """``value`` in one line: the list of variables has a line for each."""
+    return " ".join(str(value)[:limit].splitlines())

@@ -19,8 +19,10 @@ class Request:
 
     ``header`` is the request's header as the inner kernel sees it.
     ``on_iopub`` gets each allowed message published for it, ``on_input`` each
-    ``input_request``, ``on_reply`` its one reply, ``on_lost`` the death of the
-    inner kernel if no reply came.  None of them is called after ``abandon()``.
+    ``input_request`` while it runs, ``on_reply`` its one reply, ``on_lost`` the
+    death of the inner kernel if it came before the reply (with ``until_idle``:
+    or before the idle status).  ``on_end`` is called once when no reply is to
+    come any more, before any of these.  After ``abandon()`` nothing is called.
     """
 
     channel: InnerChannel
@@ -28,28 +30,65 @@ class Request:
     id: str
     header: bytes
     frames: list[bytes]
-    """Metadata and content, as bytes."""
+    """Metadata and content, as bytes; let go when they have been sent."""
     idents: list[bytes] = field(default_factory=list)
     buffers: list[bytes] = field(default_factory=list)
     on_iopub: Callable[[Message], None] | None = None
     on_reply: Callable[[Message], None] | None = None
     on_lost: Callable[[Death], None] | None = None
     on_input: Callable[[Message], None] | None = None
+    on_end: Callable[[], None] | None = None
+    until_idle: bool = False
+    counts: bool = False
+    """Whether it takes the next execution count and the inner kernel has not said so yet."""
     outstanding: bool = False
     abandoned: bool = False
+    state: Literal["sent", "busy", "idle"] = "sent"
+    """The last status published for it."""
+    heard: int = 0
+    """Messages published for it so far."""
 
     @property
     def reply_type(self) -> str:
         return self.type.removesuffix("_request") + "_reply"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody waits for what comes of it."""
+        return self.outstanding or (self.until_idle and self.state != "idle")
+
     def to_wire(self, signer: Signer) -> list[bytes]:
-        header, parent = self.header, b"{}"
-        frames = [header, parent, *self.frames]
-        return [*self.idents, DELIMITER, signer.sign(frames), *frames, *self.buffers]
+        """The frames to send, once."""
+        frames = [self.header, b"{}", *self.frames]
+        wire = [*self.idents, DELIMITER, signer.sign(frames), *frames, *self.buffers]
+        self.frames, self.buffers = [], []
+        return wire
+
+    def becomes(self, state: object) -> bool:
+        """Whether ``state`` may be published now: one busy, then one idle, and nothing else."""
+        if state == "busy" and self.state == "sent":
+            self.state = "busy"
+        elif state == "idle" and self.state != "idle":
+            self.state = "idle"
+        else:
+            return False
+        return True
+
+    def end(self) -> None:
+        """No reply is to come any more, and no question."""
+        self.outstanding = False
+        self.on_input = None
+        if self.on_end is not None:
+            self.on_end()
+            self.on_end = None
 
     def abandon(self) -> None:
         """Nobody waits for this any more: its late outputs and reply are dropped."""
         self.abandoned = True
+        self.on_input = self.on_iopub = self.on_reply = self.on_lost = None
+        if self.on_end is not None:
+            self.on_end()
+            self.on_end = None
 
 
 def new_request(
@@ -115,6 +154,7 @@ def watch(request: Request, *, until_idle: bool = False) -> asyncio.Future[Outco
 
     request.on_reply = on_reply
     request.on_lost = on_lost
+    request.until_idle = until_idle
     if until_idle:
         request.on_iopub = on_iopub
     return future

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +22,15 @@ DELIMITER = b"<IDS|MSG>"
 PROTOCOL_VERSION = "5.4"
 
 Json = dict[str, Any]
+
+MOST_VALUES = 1_000_000
+"""Values in one frame: a Python object each, so that 100 MB of ``[[],[],…`` cannot fill our memory."""
+
+MOST_DEPTH = 100
+"""Levels of nesting in one frame; deeper ones would be read and then break whoever writes them."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""A string, or all the rest where one does not end: searching on in that would never end either."""
 
 
 class WireError(Exception):
@@ -37,14 +48,57 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(frame: bytes) -> Json:
-    """The object in ``frame``; ``WireError`` if it is not a JSON object or nested beyond reason."""
+    """The object in ``frame``, of which ``pack`` accepts all.  Raises ``WireError``.
+
+    Refused are what is no JSON object, numbers that JSON has no name for, and
+    what is larger or nested deeper than ``MOST_VALUES`` and ``MOST_DEPTH``.
+    Bytes that are no UTF-8 become lone surrogates (PEP 383): that is how
+    ipykernel sends the bytes that a program printed and nobody could decode.
+    """
+    if len(frame) > MOST_VALUES and _exceeds(frame, MOST_VALUES):
+        raise WireError("a frame has too many values")
     try:
-        value = json.loads(frame)
+        value = _DECODER.decode(frame.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"a frame is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise WireError("a frame is not a JSON object")
+    if _brackets(frame) > MOST_DEPTH and _depth_exceeds(value, MOST_DEPTH):
+        raise WireError("a frame is nested too deeply")
     return value
+
+
+def _brackets(frame: bytes) -> int:
+    return frame.count(b"[") + frame.count(b"{")
+
+
+def _exceeds(frame: bytes, values: int) -> bool:
+    """Whether there are more ``values`` than that, told by the marks outside of strings."""
+    if _brackets(frame) + frame.count(b",") <= values:
+        return False
+    bare = _STRING.sub(b"", frame)
+    return _brackets(bare) + bare.count(b",") > values
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:40]} is out of range")
+    return number
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+
+
+def _depth_exceeds(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_depth_exceeds(part, levels - 1) for part in parts)
 
 
 def new_id() -> str:

@@ -6,8 +6,8 @@ import asyncio
 
 from ..agent.events import Approved, AskApproval, Rejected
 from ..environment.wire import Message
-from .front import Front
 from .inline import InlineDisplay
+from .questions import Question, Questions
 
 _CHOICES = "[y]es, [n]o and stop, [s]kip this step, [a]ll of this turn"
 
@@ -19,11 +19,10 @@ class InputApprover:
     shown with a prefix of its own, so neither can be taken for the other.
     """
 
-    def __init__(self, front: Front, prompt: Message, display: InlineDisplay) -> None:
-        self._front = front
+    def __init__(self, questions: Questions, prompt: Message, display: InlineDisplay) -> None:
+        self._questions = questions
         self._prompt = prompt
         self._display = display
-        self._answer: asyncio.Future[str] | None = None
 
     async def approve(self, ask: AskApproval) -> Approved | Rejected:
         """See ``ports.Approver``.  A front-end that cannot ask is told what to do instead."""
@@ -48,14 +47,14 @@ class InputApprover:
                 return Rejected(ask.step, reason="The user did not let this step run.")
             question = f"CodeAct: please answer one of {_CHOICES}: "
 
-    def take(self, message: Message) -> bool:
-        """Take an ``input_reply`` if it answers our question; False if nothing was asked."""
-        if self._answer is None or self._answer.done():
-            return False
-        self._answer.set_result(str(message.content.get("value", "")))
-        return True
+    async def _ask(self, text: str) -> str:
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def _ask(self, question: str) -> str:
-        self._answer = asyncio.get_running_loop().create_future()
-        self._front.ask_input(self._prompt, question)
-        return await self._answer
+        def on_answer(message: Message) -> None:
+            answer.set_result(str(message.content.get("value", "")))
+
+        self._questions.ask(Question(self, self._prompt, text, False, on_answer))
+        try:
+            return await answer
+        finally:
+            self._questions.withdraw(self)

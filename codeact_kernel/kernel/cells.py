@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from ..agent.events import CellSeen
 from ..environment.capture import Capture
-from ..environment.environment import Environment
+from ..environment.environment import MOST_CELLS, Environment
 from ..environment.request import Lost, Overdue, Reply, Request, watch
 from ..environment.wire import Json, Message, pack
 from .classify import hint
 from .front import Front
 from .outputs import OutputPolicy
 from .outputs.text import clean_text
+from .questions import Questions
 from .relay import Relay
+
+_T = TypeVar("_T")
 
 PROMPTNESS = 0.8
 """Seconds that an interrupted cell has to end by itself before we answer for it (the bar is 1 s)."""
@@ -22,7 +27,11 @@ PROMPTNESS = 0.8
 _SYNTAX_ERRORS = ("SyntaxError", "IndentationError")
 
 _SEEN = 4_000
-"""Characters of a cell's output that a later prompt may quote."""
+_SEEN_CODE = 40_000
+"""Characters of a cell's output, and of its code, that are kept for a later prompt."""
+
+STOPPED = ("KeyboardInterrupt", "", ["\x1b[31mKeyboardInterrupt\x1b[0m: stopped by the user"])
+"""Name, value and traceback of what ends a cell that was interrupted."""
 
 
 class Answer(Protocol):
@@ -46,29 +55,39 @@ class Cell(Protocol):
 
 
 class CodeCell:
-    """One ``execute_request`` with code, from the queue to its reply."""
+    """One ``execute_request`` with code, from the queue to its reply.
+
+    ``saw`` is told what the person saw of it when all of that is there, which
+    may be after the reply.
+    """
 
     def __init__(
         self,
         front: Front,
         environment: Environment,
         policy: OutputPolicy,
+        questions: Questions,
         message: Message,
         relay: Relay,
         answer: Answer,
+        saw: Callable[[CellSeen], None],
     ) -> None:
         self._front = front
         self._answer = answer
+        self._saw = saw
         self._environment = environment
         self._policy = policy
         self._message = message
         self._relay = relay
         self._capture = Capture()
         self._interrupts = 0
-        self._count = 0
+        self._count: int | None = None
+        self._hinted = False
         self._request = request_for(message, pack({**message.content, "stop_on_error": False}))
         self._request.on_iopub = self._on_iopub
-        self._request.on_input = self._on_input
+        silent = message.content.get("silent", False)
+        self._request.counts = not silent and bool(message.content.get("store_history", True))
+        questions.let_ask(self._request, message)
         self._outcome = watch(self._request)
 
     async def run(self) -> Json:
@@ -77,17 +96,17 @@ class CodeCell:
         match await self._outcome:
             case Reply(reply):
                 content = self._policy.reply(reply.type, reply.content)
+                content["execution_count"] = self._number(content.get("execution_count"))
                 metadata = reply_metadata(reply)
                 self._answer(self._message, content, metadata=metadata, date=reply.date)
                 return content
             case Lost(death):
-                return await self._fail(
-                    "EnvironmentLost", death.sentence, loss_report(death.sentence)
-                )
+                await self._relay.close()
+                return self._fail("EnvironmentLost", death.sentence, loss_report(death.sentence))
             case Overdue():
                 self._environment.settle(self._request)
-                report = ["\x1b[31mKeyboardInterrupt\x1b[0m: stopped by the user"]
-                return await self._fail("KeyboardInterrupt", "", report)
+                self._relay.stop()
+                return self._fail(*STOPPED)
 
     def interrupt(self) -> None:
         """SIGINT first; the second time, kill the environment."""
@@ -102,42 +121,93 @@ class CodeCell:
         if not self._outcome.done():
             self._outcome.set_result(Overdue())
 
-    def seen(self) -> CellSeen:
+    def _seen(self) -> CellSeen:
         """The cell as a later prompt may quote it."""
         capture = self._capture
         streams = capture.stdout.text() + capture.stderr.text()
         parts = [streams.rstrip("\n"), *capture.displays, capture.result or ""]
         output = "\n".join(part for part in parts if part)
-        if len(output) > _SEEN:
-            output = f"{output[: _SEEN // 2]}\n[…]\n{output[-_SEEN // 2 :]}"
         error = capture.error
         return CellSeen(
-            str(self._message.content.get("code", "")),
-            output,
-            f"{error.name}: {error.value}" if error else "",
+            _head_and_tail(self._message.content["code"], _SEEN_CODE),
+            _head_and_tail(output, _SEEN),
+            _head_and_tail(f"{error.name}: {error.value}", _SEEN) if error else "",
         )
 
     def _on_iopub(self, message: Message) -> None:
         if message.type == "execute_input":
-            count = message.content.get("execution_count")
-            self._count = count if isinstance(count, int) else 0
+            self._started(message.content.get("execution_count"))
+            return
+        if message.type == "execute_result":
+            message.content["execution_count"] = self._number(
+                message.content.get("execution_count")
+            )
         self._capture.feed(message.type, message.content)
         self._relay.message(message)
-        if message.type == "error" and message.content.get("ename") in _SYNTAX_ERRORS:
-            advice = hint(str(self._message.content.get("code", "")))
-            if advice:
-                self._relay.publish("stream", {"name": "stderr", "text": advice + "\n"})
+        if message.type == "status" and message.content["execution_state"] == "idle":
+            self._saw(self._seen())
+            # What comes later is shown, but this cell need not be kept for it.
+            self._request.on_iopub = self._relay.message
+        elif message.type == "error" and message.content.get("ename") in _SYNTAX_ERRORS:
+            self._hint()
 
-    def _on_input(self, message: Message) -> None:
-        ask_for(self._front, self._policy, self._message, message)
+    def _started(self, count: object) -> None:
+        """Say once what runs: we know it better than whoever runs it."""
+        if self._count is None:
+            self._count = self._number(count)
+            code = self._message.content["code"]
+            self._relay.publish("execute_input", {"code": code, "execution_count": self._count})
 
-    async def _fail(self, name: str, value: str, traceback: list[str]) -> Json:
+    def _number(self, count: object) -> int:
+        """The cell's count, which is ``count`` if nothing has been said of it yet."""
+        return known_count(count, self._environment) if self._count is None else self._count
+
+    def _hint(self) -> None:
+        advice = "" if self._hinted else hint(self._message.content["code"])
+        if advice:
+            self._hinted = True
+            self._relay.publish("stream", {"name": "stderr", "text": advice + "\n"})
+
+    def _fail(self, name: str, value: str, traceback: list[str]) -> Json:
         """End the cell ourselves, because the inner kernel did not."""
-        await self._relay.close()
-        return fail(self._front, self._answer, self._message, name, value, traceback, self._count)
+        count = self._number(None)
+        self._saw(self._seen())
+        return fail(self._front, self._answer, self._message, name, value, traceback, count)
+
+
+class Waiting:
+    """A cell that cannot start yet, and need not when it is interrupted."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._task: asyncio.Future[Any] | None = None
+
+    def interrupt(self) -> None:
+        """Wait no longer."""
+        self.interrupted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def over(self, what: Coroutine[Any, Any, _T]) -> _T | None:
+        """What ``what`` returns, or None when interrupted; raises what it raises."""
+        if self.interrupted:
+            what.close()
+            return None
+        self._task = asyncio.ensure_future(what)
+        try:
+            await asyncio.wait([self._task])
+        finally:
+            self._task.cancel()
+        return None if self._task.cancelled() else self._task.result()
+
+
+def known_count(count: object, environment: Environment) -> int:
+    """``count`` if it is one that a notebook can hold, else the newest that was."""
+    return count if type(count) is int and 0 <= count <= MOST_CELLS else environment.count
 
 
 _METADATA = ("started", "dependencies_met", "engine", "status")
+_PLAIN = re.compile(r"[\w:.+-]{0,64}", re.ASCII)
 
 
 def reply_metadata(reply: Message) -> Json:
@@ -145,7 +215,8 @@ def reply_metadata(reply: Message) -> Json:
     return {
         name: value
         for name, value in reply.metadata.items()
-        if name in _METADATA and isinstance(value, str | bool)
+        if name in _METADATA
+        and (isinstance(value, bool) or (isinstance(value, str) and _PLAIN.fullmatch(value)))
     }
 
 
@@ -161,16 +232,6 @@ def request_for(
         [message.frames[2], content or message.frames[3]],
         message.idents,
         message.buffers,
-    )
-
-
-def ask_for(front: Front, policy: OutputPolicy, client: Message, asked: Message) -> None:
-    """Put a question of the inner kernel to the client whose request it runs."""
-    content = asked.content
-    front.ask_input(
-        client,
-        policy.input_prompt(str(content.get("prompt", ""))),
-        password=bool(content.get("password")),
     )
 
 
@@ -197,6 +258,11 @@ def fail(
     answer(message, content)
     front.status("idle", parent)
     return content
+
+
+def _head_and_tail(text: str, limit: int) -> str:
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}\n[…]\n{text[-half:]}"
 
 
 def loss_report(sentence: str) -> list[str]:

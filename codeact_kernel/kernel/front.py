@@ -39,8 +39,8 @@ class Front:
     """Binds the sockets, checks and signs, and hands requests to ``on_request`` in order.
 
     ``on_request(channel, message)`` gets everything from shell and control,
-    ``on_input(frames)`` every ``input_reply`` as identities and four JSON
-    frames, re-signing being the receiver's business.
+    ``on_input(message)`` every ``input_reply``.  Raises ``UsageError`` if the
+    addresses cannot be had.
     """
 
     def __init__(
@@ -115,17 +115,19 @@ class Front:
             )
         )
 
-    def ask_input(self, request: Message, prompt: str, *, password: bool = False) -> None:
-        """Ask the client that sent ``request`` for a line of text."""
+    def ask_input(self, request: Message, prompt: str, *, password: bool = False) -> str:
+        """Ask the client that sent ``request`` for a line of text; returns the question's id."""
+        header = make_header("input_request", self.session)
         self._channels["stdin"].send(
             build(
                 self._signer,
-                make_header("input_request", self.session),
+                header,
                 {"prompt": prompt, "password": password},
                 parent=request.frames[0],
                 idents=request.idents,
             )
         )
+        return str(header["msg_id"])
 
     def drain_shell(self) -> None:
         """Handle now every shell request that has already arrived."""
@@ -199,7 +201,13 @@ class Front:
             socket.setsockopt(zmq.CURVE_SERVER, 1)
             socket.setsockopt(zmq.CURVE_SECRETKEY, str(secret).encode())
             socket.setsockopt(zmq.CURVE_PUBLICKEY, str(self._info["curve_publickey"]).encode())
-        socket.bind(self._endpoint(name))
+        try:
+            socket.bind(self._endpoint(name))
+        except zmq.ZMQError as error:
+            raise UsageError(
+                f"{self._endpoint(name)} cannot be opened: {error}.",
+                remedy="Start the kernel again: it then gets other addresses.",
+            ) from None
         return socket
 
     def _start_heartbeat(self) -> None:

@@ -40,6 +40,10 @@ _TICK = 1.0
 _FILES_SHOWN = 8
 """Files named below an answer; of more, their number."""
 
+_REPEATED = 100_000_000
+"""Characters shown again in one turn, after which clearing is not followed: it costs the code
+nothing, and us all that is shown."""
+
 
 class Page:
     """What a prompt cell shows, kept so that a step may clear its own part of it.
@@ -54,23 +58,34 @@ class Page:
         self._shown: list[tuple[str, Json]] = []
         self._mark = 0
         self._clear = False
+        self._repeated = 0
+        self._ended = False
 
     def mark(self) -> None:
         """All that is shown so far stays when a step clears its output."""
         self._mark = len(self._shown)
+        self._clear = False
+
+    def end(self) -> None:
+        """The turn is over: what comes late is shown below the answer and clears nothing."""
+        self._ended = True
+        self._shown.clear()
 
     def show(self, kind: str, content: Json, **more: Any) -> None:
         """Publish an output and remember it."""
-        if self._clear:
-            self._again()
-        if kind == "update_display_data":
+        if kind in ("stream", "display_data"):
+            if self._clear:
+                self._again()
+            if not self._ended:
+                self._remember(kind, content)
+        elif kind == "update_display_data":
             self._update(content)
-        elif kind in ("stream", "display_data"):
-            self._remember(kind, content)
         self._front.publish(kind, content, parent=self._parent, **more)
 
     def clear(self, *, wait: bool) -> None:
         """Clear what was shown since the mark, now or before the next output."""
+        if self._ended or len(self._shown) == self._mark or self._repeated > _REPEATED:
+            return
         self._clear = True
         if not wait:
             self._again()
@@ -80,14 +95,18 @@ class Page:
         del self._shown[self._mark :]
         self._front.publish("clear_output", {"wait": True}, parent=self._parent)
         for kind, content in self._shown:
+            if kind == "stream":
+                content = {**content, "text": "".join(content["text"])}
+            self._repeated += _size(content)
             self._front.publish(kind, content, parent=self._parent)
 
     def _remember(self, kind: str, content: Json) -> None:
-        if kind == "stream" and len(self._shown) > self._mark:
-            last_kind, last = self._shown[-1]
+        if kind == "stream":
+            last_kind, last = self._shown[-1] if len(self._shown) > self._mark else ("", {})
             if last_kind == "stream" and last["name"] == content["name"]:
-                self._shown[-1] = (kind, {**last, "text": last["text"] + content["text"]})
+                last["text"].append(content["text"])
                 return
+            content = {**content, "text": [content["text"]]}
         self._shown.append((kind, content))
 
     def _update(self, content: Json) -> None:
@@ -95,6 +114,12 @@ class Page:
         for at, (kind, shown) in enumerate(self._shown):
             if display is not None and shown.get("transient", {}).get("display_id") == display:
                 self._shown[at] = (kind, {**content})
+
+
+def _size(content: Json) -> int:
+    """Roughly the characters of a stream or a display."""
+    values = [content.get("text"), *content.get("data", {}).values()]
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 class StepRelay(Relay):
@@ -258,11 +283,11 @@ class InlineDisplay:
         return shown | _identity(self._progress)
 
     def _now(self) -> list[str]:
-        parts = [f"{self._phase} · step {self._step}", f"{self._clock() - self._started:.0f} s"]
+        parts = [f"{self._phase} …", f"step {self._step}", f"{self._clock() - self._started:.0f} s"]
         tokens = self._tokens + self._characters // 4
         if tokens:
             parts.append(f"{tokens:,} tokens")
-        return ["⏳ " + parts[0], *parts[1:], self._model]
+        return [*parts, self._model]
 
     def _summary(self, finish: Finish) -> list[str]:
         usage = finish.usage

@@ -10,6 +10,7 @@ came before it is still in the queue, which is when a stock kernel would see it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 from collections import deque
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from typing import Any
 
 from ..environment.environment import Environment
 from ..environment.wire import Json, Message, WireError
-from ..errors import EnvironmentFailed
+from ..errors import CodeActError, EnvironmentFailed, UsageError
 from ..sandbox.base import Death
-from .cells import Cell, CodeCell, ask_for, fail, reply_metadata, request_for
+from .cells import STOPPED, Cell, CodeCell, Waiting, fail, reply_metadata, request_for
+from .comms import Comms
 from .front import Front, RequestChannel
 from .outputs import OutputPolicy
+from .questions import Questions
 from .relay import Relay
 from .subshells import Subshells
 from .turn import TurnCell, Turns
@@ -37,6 +40,11 @@ _PYTHON = {
 }
 """What ipykernel says of its language, for as long as there is no inner kernel to ask."""
 
+_GOODBYE = 1.0
+"""Seconds that a running turn has to end when the kernel does."""
+
+_log = logging.getLogger(__name__)
+
 
 class Routing:
     """Owns the shell queue.  ``on_shutdown(restart)`` is called when a client asks for the end."""
@@ -46,6 +54,8 @@ class Routing:
         front: Front,
         environment: Environment,
         policy: OutputPolicy,
+        questions: Questions,
+        comms: Comms,
         turns: Turns,
         *,
         relay: Callable[[Message], Relay],
@@ -54,17 +64,18 @@ class Routing:
         self._front = front
         self._environment = environment
         self._policy = policy
+        self._questions = questions
+        self._comms = comms
         self._turns = turns
-        self._make_relay = relay
+        self._relay = relay
         self._on_shutdown = on_shutdown
         self._queue: deque[Message] = deque()
         self._wake = asyncio.Event()
         self._cell: Cell | None = None
         self._cell_header = b"{}"
-        self._cell_session: str | None = None
+        self._cell_session: object = None
         self._notice = ""
         self._subshells = Subshells()
-        self._comms: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._spawn(self._work())
 
@@ -76,6 +87,8 @@ class Routing:
             _ = message.content, message.metadata
         except WireError:
             return
+        if self._environment.knows(message.id):
+            return  # a copy of what is being worked on, as a stock kernel ignores it
         own = {
             "kernel_info_request": self._kernel_info,
             "interrupt_request": self._interrupt,
@@ -97,21 +110,27 @@ class Routing:
 
     def input(self, message: Message) -> None:
         """An answer to ``input()``, or to a question of ours."""
-        if not self._turns.answer_input(message):
-            self._environment.send_input(message)
+        try:
+            _ = message.content, message.parent
+        except WireError:
+            return
+        self._questions.answer(message)
 
     def lost(self, death: Death) -> None:
         """The inner kernel died and a fresh one is starting."""
         self._turns.environment_lost(death)
-        if self._cell is None:
+        if self._cell is None or isinstance(self._cell, Waiting):
             self._notice = death.sentence
-        for comm_id in self._comms:
-            self._front.publish(
-                "comm_close", {"comm_id": comm_id, "data": {}}, parent=self._cell_header
-            )
-        self._comms.clear()
+        self._comms.lost(self._cell_header)
         for request in self._subshells.restore():
-            self._environment.send(request)
+            if not self._environment.has_failed:
+                self._environment.send(request)
+
+    async def close(self) -> None:
+        """End what runs, so that a turn is recorded and shown as interrupted; nothing runs after."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=_GOODBYE)
 
     # --- the queue ----------------------------------------------------------------
 
@@ -132,40 +151,57 @@ class Routing:
         self._cell_header = message.frames[0]
         self._cell_session = message.header.get("session")
         try:
-            prompt = self._turns.prompt_of(message)
-            if prompt is not None or not self._environment.is_ready:
-                await self._environment.ready()
-            if self._notice:
-                self._tell_notice(message)
-            cell: CodeCell | TurnCell
-            if prompt is None:
-                cell = CodeCell(
-                    self._front,
-                    self._environment,
-                    self._policy,
-                    message,
-                    self._relay(message),
-                    self._answer,
-                )
-            else:
-                cell = self._turns.cell(message, prompt, self._answer)
-            self._cell = cell
-            await cell.run()
-            if isinstance(cell, CodeCell) and not message.content.get("silent"):
-                self._turns.saw(cell.seen())
-        except EnvironmentFailed as error:
-            self._front.status("busy", message.frames[0])
-            fail(
-                self._front,
-                self._answer,
-                message,
-                type(error).__name__,
-                str(error),
-                [str(error)],
-                self._environment.count,
-            )
+            await self._run(message)
+        except CodeActError as error:
+            self._refuse(message, type(error).__name__, str(error), [str(error)])
+        except Exception as error:  # the next cell must run whatever became of this one
+            _log.exception("a cell could not be run")
+            name = type(error).__name__
+            self._refuse(message, name, f"The kernel could not run this cell: {error}", [])
         finally:
             self._cell = None
+
+    async def _run(self, message: Message) -> None:
+        if not isinstance(message.content.get("code"), str):
+            raise UsageError("The code of a cell must be text.")
+        prompt = self._turns.prompt_of(message)
+        if (prompt is not None or not self._environment.is_ready) and not await self._start():
+            self._refuse(message, *STOPPED)
+            return
+        if self._notice:
+            self._tell_notice(message)
+        cell: CodeCell | TurnCell
+        if prompt is None:
+            cell = self._code_cell(message)
+        else:
+            cell = self._turns.cell(message, prompt, self._answer)
+        self._cell = cell
+        await cell.run()
+
+    async def _start(self) -> bool:
+        """Wait for the environment; whether the person waited too."""
+        self._cell = waiting = Waiting()
+        await waiting.over(self._environment.ready())
+        return not waiting.interrupted
+
+    def _code_cell(self, message: Message) -> CodeCell:
+        silent = bool(message.content.get("silent"))
+        return CodeCell(
+            self._front,
+            self._environment,
+            self._policy,
+            self._questions,
+            message,
+            self._relay(message),
+            self._answer,
+            (lambda _: None) if silent else self._turns.saw,
+        )
+
+    def _refuse(self, message: Message, name: str, value: str, traceback: list[str]) -> None:
+        """End a cell that has not been started."""
+        self._front.status("busy", message.frames[0])
+        count = self._environment.count
+        fail(self._front, self._answer, message, name, value, traceback, count)
 
     def _answer(
         self,
@@ -215,7 +251,8 @@ class Routing:
         try:
             header = self._subshells.translate(message)
         except KeyError:
-            self._unknown_subshell(channel, message)
+            value = f"Unknown subshell_id {message.header['subshell_id']!r}"
+            self._not_answered(channel, message, "UnknownSubshellError", value)
             return
         request = request_for(message, self._subshells.content(message), header)
         request.channel = channel
@@ -229,49 +266,27 @@ class Routing:
             self._front.reply(channel, message, content, metadata=metadata, date=reply.date)
 
         def on_lost(death: Death) -> None:
-            self._front.reply(
-                channel,
-                message,
-                {
-                    "status": "error",
-                    "ename": "EnvironmentLost",
-                    "evalue": death.sentence,
-                    "traceback": [],
-                },
-            )
-            self._front.status("idle", message.frames[0])
+            self._not_answered(channel, message, "EnvironmentLost", death.sentence)
 
         request.on_reply = on_reply
         request.on_lost = on_lost
-        request.on_input = lambda asked: ask_for(self._front, self._policy, message, asked)
+        if message.type == "execute_request":
+            self._questions.let_ask(request, message)
         if message.type.startswith("comm_"):
-            self._note_comm(message.type, message.content)
+            self._comms.note(message.type, message.content)
         try:
             self._environment.send(request)
         except EnvironmentFailed as error:
-            on_lost(Death("exited", str(error)))
+            self._not_answered(channel, message, type(error).__name__, str(error))
 
-    def _relay(self, message: Message) -> Relay:
-        relay = self._make_relay(message)
-        relay.on_comm = self._note_comm
-        return relay
-
-    def _note_comm(self, msg_type: str, content: Json) -> None:
-        comm_id = content.get("comm_id")
-        if isinstance(comm_id, str):
-            if msg_type == "comm_open":
-                self._comms.add(comm_id)
-            elif msg_type == "comm_close":
-                self._comms.discard(comm_id)
-
-    def _unknown_subshell(self, channel: RequestChannel, message: Message) -> None:
-        value = f"There is no subshell {message.header.get('subshell_id')}."
+    def _not_answered(
+        self, channel: RequestChannel, message: Message, name: str, value: str
+    ) -> None:
+        """Say why a request gets no other answer; a comm message gets no reply at all."""
+        error: Json = {"ename": name, "evalue": value, "traceback": []}
         self._front.status("busy", message.frames[0])
-        self._front.reply(
-            channel,
-            message,
-            {"status": "error", "ename": "UnknownSubshell", "evalue": value, "traceback": []},
-        )
+        if message.type.endswith("_request"):
+            self._front.reply(channel, message, {"status": "error", **error})
         self._front.status("idle", message.frames[0])
 
     # --- answered here ------------------------------------------------------------------
@@ -283,9 +298,9 @@ class Routing:
         that has just come (a reloaded page, the server's check) must not wait
         for what others run.
         """
-        sessions = {m.header.get("session") for m in self._queue}
+        sessions = [m.header.get("session") for m in self._queue]
         if self._cell is not None:
-            sessions.add(self._cell_session)
+            sessions.append(self._cell_session)
         if channel == "shell" and message.header.get("session") in sessions:
             self._queue.append(message)
         else:
@@ -308,10 +323,10 @@ class Routing:
     def _interrupt(self, channel: RequestChannel, message: Message) -> None:
         parent = message.frames[0]
         self._front.status("busy", parent)
+        if self._environment.is_stopping:
+            self._environment.kill("It was interrupted again before it had stopped.")
         if self._cell is not None:
             self._cell.interrupt()
-        elif not self._environment.is_ready:
-            self._environment.kill("It was interrupted again before it had stopped.")
         self._front.reply(channel, message, {"status": "ok"})
         self._front.status("idle", parent)
 

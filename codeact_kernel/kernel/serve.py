@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,10 +26,12 @@ from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from ..sandbox.workspace import Workspace
 from .app import state_dir
+from .comms import Comms
 from .first_use import FirstUse
 from .front import Front, RequestChannel, read_connection_file
 from .outputs import Flood, OutputPolicy
 from .outputs.policy import Mode
+from .questions import Questions
 from .relay import Relay
 from .routing import Routing
 from .turn import Turns
@@ -88,6 +91,8 @@ class Kernel:
             inner, grace=StepLimits().grace, problem=problem, on_lost=self._lost
         )
         self._front = Front(info, on_request=self._request, on_input=self._input)
+        self._comms = Comms(self._front)
+        questions = Questions(self._front, self._environment, self._policy)
         self._model = open_model(settings, os.environ)
         session = new_id()[:12]
         loop = loop_settings(settings, "none" if problem else inner.sandbox_name)
@@ -95,6 +100,8 @@ class Kernel:
             front=self._front,
             environment=self._environment,
             policy=self._policy,
+            questions=questions,
+            comms=self._comms,
             settings=settings,
             workspace=workspace,
             agent=Agent(loop),
@@ -109,6 +116,8 @@ class Kernel:
             self._front,
             self._environment,
             self._policy,
+            questions,
+            self._comms,
             self._turns,
             relay=self._relay,
             on_shutdown=lambda _restart: self._end.set(),
@@ -134,7 +143,8 @@ class Kernel:
         self._environment.died(death)
 
     async def close(self) -> None:
-        """End the inner kernel and say goodbye."""
+        """End what runs, then the inner kernel, and say goodbye."""
+        await self._routing.close()
         self._environment.close()
         await self._model.aclose()
         self._front.close()
@@ -154,12 +164,10 @@ class Kernel:
         return Flood(self._settings.output_limit, self._inner.spool, name)
 
     def _relay(self, message: Message) -> Relay:
-        return Relay(
-            self._front,
-            self._policy,
-            message.frames[0],
-            lambda: self._flood("output"),
-        )
+        flood = partial(self._flood, "output")
+        relay = Relay(self._front, self._policy, message.frames[0], flood)
+        relay.on_comm = self._comms.note
+        return relay
 
     def _audit_folder(self) -> Path:
         return Path(self._settings.audit_dir) if self._settings.audit_dir else state_dir() / "audit"

@@ -21,15 +21,16 @@ class Subshells:
     def translate(self, message: Message) -> bytes | None:
         """The header to send instead of the message's own, or None to keep that.
 
-        Raises ``KeyError`` if the subshell's replacement does not exist (yet).
+        Raises ``KeyError`` if there is no such subshell, or not yet again: the
+        inner kernel would not answer.
         """
         outer = message.header.get("subshell_id")
-        if not isinstance(outer, str) or self._inner.get(outer, outer) == outer:
+        if outer is None:
             return None
-        inner = self._inner[outer]
+        inner = self._inner.get(outer) if isinstance(outer, str) else None
         if inner is None:
             raise KeyError(outer)
-        return pack({**message.header, "subshell_id": inner})
+        return None if inner == outer else pack({**message.header, "subshell_id": inner})
 
     def content(self, message: Message) -> bytes | None:
         """The content to send instead of the message's own: a deletion names its subshell there."""
@@ -43,8 +44,9 @@ class Subshells:
         if content.get("status") != "ok":
             return content
         if request.type == "create_subshell_request":
-            created = str(content.get("subshell_id"))
-            self._inner[created] = created
+            created = content.get("subshell_id")
+            if isinstance(created, str):
+                self._inner[created] = created
         elif request.type == "delete_subshell_request":
             self._inner.pop(str(request.content.get("subshell_id")), None)
         elif request.type == "list_subshell_request":
@@ -61,6 +63,8 @@ class Subshells:
 
     def _restored(self, outer: str) -> Callable[[Message], None]:
         def on_reply(reply: Message) -> None:
-            self._inner[outer] = str(reply.content.get("subshell_id"))
+            inner = reply.content.get("subshell_id")
+            if outer in self._inner and isinstance(inner, str):
+                self._inner[outer] = inner
 
         return on_reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,20 +18,22 @@ from ..config import Settings
 from ..environment.environment import Environment
 from ..environment.executor import StepExecutor, StepRequest, lost
 from ..environment.introspect import variables
-from ..environment.request import Lost, Reply, new_request, watch
+from ..environment.request import Reply, new_request
 from ..environment.wire import Json, Message, new_id
-from ..errors import CodeActError, EnvironmentFailed, JournalError
+from ..errors import CodeActError, JournalError
 from ..model import OpenModel
 from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from ..sandbox.workspace import Workspace
 from .approval import InputApprover
-from .cells import Answer, ask_for, fail
+from .cells import Answer, Waiting, fail, known_count
 from .classify import classify_cell
+from .comms import Comms
 from .first_use import FirstUse
 from .front import Front
 from .inline import InlineDisplay, Page, StepRelay
 from .outputs import Flood, OutputPolicy
+from .questions import Questions
 
 _MOST_CELLS = 20
 """User cells since the last turn that are remembered for the next one."""
@@ -47,6 +50,8 @@ class Turns:
     front: Front
     environment: Environment
     policy: OutputPolicy
+    questions: Questions
+    comms: Comms
     settings: Settings
     workspace: Workspace
     agent: Agent
@@ -56,7 +61,8 @@ class Turns:
     flood: Callable[[str], Flood]
     first_use: FirstUse
     _cells: list[CellSeen] = field(default_factory=list)
-    _approver: InputApprover | None = None
+    _cell: TurnCell | None = None
+    """The turn that runs."""
     _journal: Journal | None = None
     _losses: list[EnvironmentLost] = field(default_factory=list)
     """Not yet in the record."""
@@ -75,7 +81,14 @@ class Turns:
 
     def cell(self, message: Message, prompt: str, answer: Answer) -> TurnCell:
         """The turn for ``prompt``."""
-        return TurnCell(self, message, prompt, answer)
+        self._cell = TurnCell(self, message, prompt, answer)
+        return self._cell
+
+    def ended(self, untold: Death | None) -> None:
+        """The turn is over; ``untold`` is a death that it has not told of."""
+        self._cell = None
+        if untold is not None:
+            self.environment_lost(untold)
 
     def saw(self, cell: CellSeen) -> None:
         """The user ran ``cell``; the next prompt may quote it."""
@@ -83,11 +96,15 @@ class Turns:
             self._cells = [*self._cells, cell][-_MOST_CELLS:]
 
     def environment_lost(self, death: Death) -> None:
-        """The environment died between turns; the model is told with the next prompt."""
+        """The environment died; the model is told with the next message that it gets."""
         if self.agent.phase is Phase.IDLE:
             event = lost(death)
             self._losses.append(event)
             self.agent.receive(event)
+            if self._cell is not None:
+                self._cell.show_loss(event)
+        elif self._cell is not None:
+            self._cell.environment_lost(death)
 
     def journal(self) -> Journal:
         """The record, with all that happened before now.  Raises ``JournalError``."""
@@ -97,10 +114,6 @@ class Turns:
             self._journal.event(self._losses[0])
             del self._losses[0]
         return self._journal
-
-    def answer_input(self, message: Message) -> bool:
-        """Whether ``message`` was the answer to a question of ours."""
-        return self._approver is not None and self._approver.take(message)
 
     async def context(self) -> Context:
         """What the model may know of the notebook for the turn that starts now."""
@@ -112,44 +125,41 @@ class Turns:
             instructions=read_instructions(self.workspace.folder),
         )
 
-    def driver(self, cell: TurnCell, display: InlineDisplay, page: Page) -> Driver:
+    def driver(self, message: Message, executor: StepExecutor, display: InlineDisplay) -> Driver:
         """The driver for one turn, with ports that speak to the prompt's client.
 
         Raises ``JournalError`` if the turn could not be recorded.
         """
-        message = cell.message
-        self._approver = InputApprover(self.front, message, display)
-
-        def output(step: RunStep) -> StepRelay:
-            relay = StepRelay(
-                self.front,
-                self.policy,
-                message.frames[0],
-                lambda: self.flood(f"turn-{cell.turn}-step-{step.step}"),
-            )
-            relay.page = page
-            return relay
-
-        executor = StepExecutor(
-            self.environment,
-            StepLimits(seconds=self.settings.step_timeout),
-            folder=self.workspace.folder,
-            request=StepRequest(
-                session=self.front.session,
-                idents=message.idents,
-                allow_stdin=bool(message.content.get("allow_stdin", False)),
-                on_input=lambda asked: ask_for(self.front, self.policy, message, asked),
-            ),
-            output=output,
-        )
         return Driver(
             agent=self.agent,
             model=self.model,
             executor=executor,
-            approver=self._approver,
+            approver=InputApprover(self.questions, message, display),
             journal=self.journal(),
             display=display,
             turn_seconds=self.settings.turn_timeout,
+        )
+
+    def executor(self, message: Message, turn: str, page: Page) -> StepExecutor:
+        """What runs the steps of the turn for the prompt in ``message``."""
+
+        def output(step: RunStep) -> StepRelay:
+            name = f"turn-{turn}-step-{step.step}"
+            relay = StepRelay(self.front, self.policy, message.frames[0], lambda: self.flood(name))
+            relay.on_comm = self.comms.note
+            relay.page = page
+            return relay
+
+        return StepExecutor(
+            self.environment,
+            StepLimits(seconds=self.settings.step_timeout),
+            folder=self.workspace.folder,
+            request=StepRequest(
+                idents=message.idents,
+                allow_stdin=message.content.get("allow_stdin") is True,
+                let_ask=lambda request: self.questions.let_ask(request, message),
+            ),
+            output=output,
         )
 
 
@@ -162,26 +172,22 @@ class TurnCell:
         self.message = message
         self._turns = turns
         self._prompt = prompt
-        self._interrupted = False
+        self._preparing = Waiting()
+        self._page = Page(turns.front, message.frames[0])
+        self._display = InlineDisplay(self._page, turns.policy, self.turn, prompt)
+        self._executor = turns.executor(message, self.turn, self._page)
         self._driver: Driver | None = None
 
     async def run(self) -> Json:
         """Run the turn; returns the content of the reply, which has been sent."""
         turns, parent = self._turns, self.message.frames[0]
         turns.front.status("busy", parent)
-        count = await self._count()
-        turns.front.publish(
-            "execute_input",
-            {"code": self.message.content["code"], "execution_count": count},
-            parent=parent,
-        )
-        page = Page(turns.front, parent)
-        display = InlineDisplay(page, turns.policy, self.turn, self._prompt)
-        display.start()
         try:
-            finish = await self._finish(display, page)
+            count, finish = await self._turn()
         finally:
-            display.stop()
+            self._display.stop()
+            self._page.end()
+            turns.ended(self._executor.untold)
         if finish.stop != "answered":
             value = f"{finish.stop}: {finish.reason}"
             name = "CodeActTurnError"
@@ -193,67 +199,97 @@ class TurnCell:
         turns.front.status("idle", parent)
         return content
 
+    async def _turn(self) -> tuple[int, Finish]:
+        """The prompt's number, and how its turn ended."""
+        turns = self._turns
+        counted = await self._preparing.over(self._count())
+        count = turns.environment.count if counted is None else counted
+        turns.front.publish(
+            "execute_input",
+            {"code": self.message.content["code"], "execution_count": count},
+            parent=self.message.frames[0],
+        )
+        self._display.start()
+        return count, await self._finish()
+
     def interrupt(self) -> None:
-        """End the turn, keeping what it did; the second time, kill the environment too."""
-        if self._interrupted:
-            self._turns.environment.kill("It was interrupted twice.")
-        self._interrupted = True
+        """End the turn, keeping what it did."""
         if self._driver is not None:
             self._driver.interrupt()
+        else:
+            self._preparing.interrupt()
 
-    async def _finish(self, display: InlineDisplay, page: Page) -> Finish:
+    def environment_lost(self, death: Death) -> None:
+        """The environment died while the turn runs."""
+        if self._turns.agent.phase is Phase.RUNNING:
+            self._executor.environment_lost(death)
+            return
+        event = lost(death)
+        if self._driver is not None:
+            with suppress(JournalError):  # then the turn ends with its next entry
+                self._driver.tell(event)
+        self.show_loss(event)
+
+    def show_loss(self, event: EnvironmentLost) -> None:
+        """Tell the person too."""
+        self._display.finished(event)
+
+    async def _finish(self) -> Finish:
         turns = self._turns
         if turns.settings.prompts == "error":
             return self._unasked(
-                display, "refused", "Prompts are switched off here (CODEACT_PROMPTS=error)."
+                "refused", "Prompts are switched off here (CODEACT_PROMPTS=error)."
             )
+        context = await self._preparing.over(self._prepare())
+        if context is None:
+            return self._unasked("interrupted", "The person interrupted the turn.")
+        try:
+            self._driver = turns.driver(self.message, self._executor, self._display)
+        except JournalError as error:
+            return self._unasked("refused", str(error))
+        return await self._driver.run_turn(PromptGiven(self.turn, self._prompt, context))
+
+    async def _prepare(self) -> Context:
+        turns = self._turns
         # What is wrong with the endpoint is said when the model is asked.
         with suppress(CodeActError):
             await turns.model.prepare()
-        display.introduce(turns.model.name, turns.first_use.notice())
-        context = await turns.context()
-        if self._interrupted:
-            return self._unasked(display, "interrupted", "The person interrupted the turn.")
-        try:
-            self._driver = turns.driver(self, display, page)
-        except JournalError as error:
-            return self._unasked(display, "refused", str(error))
-        return await self._driver.run_turn(PromptGiven(self.turn, self._prompt, context))
+        self._display.introduce(turns.model.name, turns.first_use.notice())
+        return await turns.context()
 
-    def _unasked(self, display: InlineDisplay, stop: Stop, reason: str) -> Finish:
+    def _unasked(self, stop: Stop, reason: str) -> Finish:
         """End a turn that the model never heard of."""
         finish = Finish(self.turn, stop, reason=f"{reason} The model was not asked.")
-        display.ended(finish)
+        self._display.ended(finish)
         return finish
 
     async def _count(self) -> int:
-        """The prompt's number, taken from the inner kernel's own counter so that counts agree."""
-        content: Json = {
-            "code": "pass",
-            "silent": False,
-            "store_history": True,
-            "allow_stdin": False,
-        }
-        request = new_request(self._turns.front.session, "execute_request", content)
-        done = watch(request)
-        self._turns.environment.send(request)
-        outcome = await done
-        if isinstance(outcome, Lost):
-            raise EnvironmentFailed(outcome.death.sentence)
-        assert isinstance(outcome, Reply)
-        count = outcome.message.content.get("execution_count")
-        return count if isinstance(count, int) else 0
+        """The prompt's number, taken from the inner kernel's own counter so that counts agree.
+
+        When it is known, everything that cells before this one showed is known too.
+        """
+        environment = self._turns.environment
+        content = {"code": "pass", "silent": False, "store_history": True, "allow_stdin": False}
+        while True:
+            await environment.ready()
+            request = new_request(environment.session, "execute_request", content)
+            outcome = await environment.run(request, until_idle=True)
+            if isinstance(outcome, Reply):
+                reply = outcome.message.content
+                return known_count(reply.get("execution_count"), environment)
 
 
 def read_instructions(folder: Path) -> str:
     """The standing instructions beside the notebook, or nothing.
 
     The file is data from the workspace: generated code may have written it,
-    and a link in its place is not followed.
+    and a link or a pipe in its place is not followed.
     """
     try:
         descriptor = os.open(folder / _INSTRUCTIONS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return ""
             return file.read(_INSTRUCTIONS_LIMIT).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -68,6 +68,7 @@ def test_what_is_shown_again_is_shown_as_last_updated() -> None:
     cell.show("display_data", display("thinking", "progress"))
     cell.mark()
     cell.show("update_display_data", display("running", "progress"))
+    cell.show("display_data", display("of a step", "other"))
     cell.clear(wait=False)
     assert seen.shown == ["running"]
 

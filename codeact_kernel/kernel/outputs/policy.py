@@ -209,6 +209,11 @@ def _display(policy: OutputPolicy, content: Bundle) -> Bundle | None:
     return kept
 
 
+def _update(policy: OutputPolicy, content: Bundle) -> Bundle | None:
+    kept = _display(policy, content)
+    return kept if kept and kept.get("transient", {}).get("display_id") else None
+
+
 def _result(policy: OutputPolicy, content: Bundle) -> Bundle | None:
     kept = _display(policy, content)
     return kept and {**kept, "execution_count": _count(content)}
@@ -243,7 +248,7 @@ _MESSAGES: Final[dict[str, Callable[[OutputPolicy, Bundle], Bundle | None]]] = {
     "execute_input": _input,
     "stream": _stream,
     "display_data": _display,
-    "update_display_data": _display,
+    "update_display_data": _update,
     "execute_result": _result,
     "error": _error,
     "clear_output": _clear,
