@@ -53,8 +53,8 @@ _MAX_QUICK_DEATHS = 3
 MOST_CELLS = 1_000_000
 """A count beyond this is a lie."""
 
-_NUDGES = (0.01, 0.1, 0.4)
-"""Seconds after an interrupt: signal and message take different ways and may overtake each other."""
+_PROBES = (0.0, 0.1, 0.4, 1.0)
+"""Seconds after an interrupt at which the inner kernel is asked whether it answers again."""
 
 _LAST_WORDS = 0.02
 """Seconds to let what a dying kernel had already sent arrive."""
@@ -104,6 +104,7 @@ class Environment:
         self._failed: EnvironmentFailed | None = None
         self._killed_because: str | None = None
         self._settling: asyncio.TimerHandle | None = None
+        self._interrupts = 0
         self._ready = asyncio.Event()
         self._closed = False
         self._kernel_info: asyncio.Future[Message] = self._loop.create_future()
@@ -174,7 +175,7 @@ class Environment:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether an interrupted request has its time to end, before the kernel is killed."""
+        """Whether it was interrupted and does not answer yet."""
         return self._settling is not None
 
     async def ready(self) -> None:
@@ -188,36 +189,38 @@ class Environment:
 
     # --- stopping -----------------------------------------------------------
 
-    def interrupt(self) -> None:
-        """SIGINT, and messages: stock ipykernel leaves ``await`` only when one follows the signal."""
-        self.inner.interrupt()
-        for delay in _NUDGES:
-            self._loop.call_later(delay, self._nudge, self.generation)
+    def interrupt(self, otherwise: str = "") -> None:
+        """SIGINT, and the grace period to answer again; then kill, with the sentence ``otherwise``.
 
-    def _nudge(self, generation: int) -> None:
-        if generation == self.generation and not self._closed and self._failed is None:
-            self.send(new_request(self.session, "kernel_info_request", {}))
+        ``ready()`` does not return before a message that was sent after the
+        signal has been answered.  So the signal cannot hit what is sent next
+        (ipykernel would drop that without a reply), and ipykernel's event loop
+        wakes up, which a signal alone does not do to a cell in ``await``.
+        """
+        self.inner.interrupt()
+        self._ready.clear()
+        self._interrupts += 1
+        for delay in _PROBES:
+            self._loop.call_later(delay, self._probe, self._interrupts)
+        if self._settling is None:
+            sentence = f"It did not stop within {self._grace:g} s of being interrupted."
+            self._settling = self._loop.call_later(self._grace, self.kill, otherwise or sentence)
+
+    def _probe(self, interrupt: int) -> None:
+        if interrupt != self._interrupts or self._ready.is_set() or not self._channels:
+            return
+        probe = new_request(self.session, "kernel_info_request", {})
+        probe.on_reply = lambda _: self._answers_again(interrupt)
+        self.send(probe)
+
+    def _answers_again(self, interrupt: int) -> None:
+        if interrupt == self._interrupts:
+            self._settled()
 
     def stop(self, request: Request) -> None:
-        """Interrupt ``request``, for which nobody waits any more, and see that it ends."""
-        self.interrupt()
-        self.settle(request)
-
-    def settle(self, request: Request) -> None:
-        """Give ``request``, which was interrupted, the grace period to end; then kill.
-
-        Until then ``ready()`` does not return.
-        """
+        """Interrupt ``request``, for which nobody waits any more."""
         request.abandon()
-        if not request.outstanding:
-            return
-        self._ready.clear()
-        if self._settling is None:
-            self._settling = self._loop.call_later(
-                self._grace,
-                self.kill,
-                f"It did not stop within {self._grace:g} s of being interrupted.",
-            )
+        self.interrupt()
 
     def kill(self, because: str) -> None:
         """Kill the inner kernel; ``because`` is the sentence that everyone is told."""
@@ -294,6 +297,7 @@ class Environment:
         if self._killed_because is not None:
             death = Death("killed", self._killed_because, death.exit_code, death.signal)
             self._killed_because = None
+        self._interrupts += 1  # what answers now is another kernel
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
@@ -383,9 +387,7 @@ class Environment:
         ):
             return
         request.end()
-        if request.abandoned:
-            self._settled()
-        elif request.on_reply is not None:
+        if request.on_reply is not None:
             request.on_reply(message)
         if request.state != "idle" and request.on_iopub is not None:
             self._loop.call_later(_IDLE_PATIENCE, self._expect_idle, request, request.heard)

@@ -130,14 +130,11 @@ class StepExecutor:
         if finished:
             return done.result(), ""
         notice = f"Interrupted: the step ran longer than its limit of {limit:g} s."
-        self._environment.interrupt()
-        finished, _ = await asyncio.wait([done], timeout=self._limits.grace)
-        if not finished:
-            self._environment.kill(
-                f"The step ran longer than its limit of {limit:g} s and did not stop when "
-                f"interrupted, so its environment was killed after {self._limits.grace:g} s more."
-            )
-            await asyncio.wait([done])
+        self._environment.interrupt(
+            otherwise=f"The step ran longer than its limit of {limit:g} s and did not stop when "
+            f"interrupted, so its environment was killed after {self._limits.grace:g} s more."
+        )
+        await asyncio.wait([done])
         return done.result(), notice
 
     def _finished(

@@ -51,7 +51,7 @@ class Cell(Protocol):
     """What occupies the shell queue: a code cell or a turn."""
 
     def interrupt(self) -> None:
-        """Stop it.  A second call means: by force."""
+        """Stop it."""
 
 
 class CodeCell:
@@ -80,7 +80,6 @@ class CodeCell:
         self._message = message
         self._relay = relay
         self._capture = Capture()
-        self._interrupts = 0
         self._count: int | None = None
         self._hinted = False
         self._request = request_for(message, pack({**message.content, "stop_on_error": False}))
@@ -104,16 +103,12 @@ class CodeCell:
                 await self._relay.close()
                 return self._fail("EnvironmentLost", death.sentence, loss_report(death.sentence))
             case Overdue():
-                self._environment.settle(self._request)
+                self._request.abandon()
                 self._relay.stop()
                 return self._fail(*STOPPED)
 
     def interrupt(self) -> None:
-        """SIGINT first; the second time, kill the environment."""
-        self._interrupts += 1
-        if self._interrupts > 1:
-            self._environment.kill("It was interrupted twice.")
-            return
+        """Interrupt the code, and answer for it soon if it does not."""
         self._environment.interrupt()
         asyncio.get_running_loop().call_later(PROMPTNESS, self._overdue)
 

@@ -75,6 +75,7 @@ class Routing:
         self._cell_header = b"{}"
         self._cell_session: object = None
         self._notice = ""
+        self._stop_next = False
         self._subshells = Subshells()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._spawn(self._work())
@@ -164,7 +165,11 @@ class Routing:
     async def _run(self, message: Message) -> None:
         if not isinstance(message.content.get("code"), str):
             raise UsageError("The code of a cell must be text.")
+        stopped, self._stop_next = self._stop_next, False
         prompt = self._turns.prompt_of(message)
+        if stopped:  # between its arrival and now
+            self._refuse(message, *STOPPED)
+            return
         if (prompt is not None or not self._environment.is_ready) and not await self._start():
             self._refuse(message, *STOPPED)
             return
@@ -325,7 +330,7 @@ class Routing:
         self._front.status("busy", parent)
         if self._environment.is_stopping:
             self._environment.kill("It was interrupted again before it had stopped.")
-        if self._cell is not None:
+        elif self._cell is not None:
             self._cell.interrupt()
         self._front.reply(channel, message, {"status": "ok"})
         self._front.status("idle", parent)
