@@ -57,7 +57,7 @@ def answer(text: str, closing: Iterable[str] = ()) -> Bundle:
     )
     below = line(closing)
     if below["text/plain"]:
-        shown["text/html"] += below["text/html"]
+        shown["text/html"] += f'<div style="margin-top:0.5em">{below["text/html"]}</div>'
         shown["text/plain"] += "\n\n" + below["text/plain"]
     return shown
 
@@ -70,7 +70,8 @@ def code(source: str, caption: str) -> Bundle:
         'background:rgba(127,127,127,0.08);padding:0.4em 0.8em 0.5em">'
         f'<div style="{_QUIET};margin-bottom:0.3em">{_literal(caption)}</div>'
         '<pre style="margin:0;padding:0;background:none;white-space:pre-wrap;word-break:normal;'
-        'overflow-wrap:anywhere;tab-size:4;line-height:1.35;font-size:var(--jp-code-font-size,0.93em)">'
+        "overflow-wrap:anywhere;tab-size:4;line-height:1.35;font-size:var(--jp-code-font-size,0.93em);"
+        'font-family:var(--jp-code-font-family,monospace)">'
         f"{highlighted(shown, 'python')}</pre></div>"
     )
     return {"text/html": with_colours(block), "text/plain": shown}

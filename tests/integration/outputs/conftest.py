@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import chromium
 
 from .canaries import Canary, Datagrams
 
@@ -35,13 +36,6 @@ window.show = (data, name) => {
 };
 </script>"""
 
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-background-networking",
-]
-
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
@@ -50,13 +44,8 @@ def browser() -> Iterator[Browser]:
     It ends with this package: its event loop runs all the while, and asyncio
     tests elsewhere need one of their own.
     """
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium here; install the package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
