@@ -82,7 +82,7 @@ class CodeCell:
         self._capture = Capture()
         self._count: int | None = None
         self._hinted = False
-        self._request = request_for(message, pack({**message.content, "stop_on_error": False}))
+        self._request = request_for(message, pack(execution(message.content)))
         self._request.on_iopub = self._on_iopub
         silent = message.content.get("silent", False)
         self._request.counts = not silent and bool(message.content.get("store_history", True))
@@ -199,6 +199,24 @@ class Waiting:
 def known_count(count: object, environment: Environment) -> int:
     """``count`` if it is one that a notebook can hold, else the newest that was."""
     return count if type(count) is int and 0 <= count <= MOST_CELLS else environment.count
+
+
+def execution(asked: Json) -> Json:
+    """The content of an ``execute_request`` as the inner kernel gets it.
+
+    Every field is there and of its type: ipykernel drops others without a
+    reply.  We keep the queue, so aborting is not for the inner kernel.
+    """
+    silent = bool(asked.get("silent", False))
+    expressions = asked.get("user_expressions")
+    return {
+        "code": asked["code"],
+        "silent": silent,
+        "store_history": bool(asked.get("store_history", not silent)),
+        "user_expressions": expressions if isinstance(expressions, dict) else {},
+        "allow_stdin": bool(asked.get("allow_stdin", False)),
+        "stop_on_error": False,
+    }
 
 
 _METADATA = ("started", "dependencies_met", "engine", "status")

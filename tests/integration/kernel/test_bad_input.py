@@ -177,6 +177,8 @@ REQUESTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"code": ["a", "b"]}, {"codeact": []}),
     ({"code": "1", "user_expressions": None}, {"codeact": {"kind": {}}}),
     ({"code": "1", "store_history": None}, {"codeact": {"claim": "x", "listener": 3}}),
+    ({"code": "1", "allow_stdin": "y"}, {}),
+    ({"code": "1", "user_expressions": 3}, {}),
 ]
 
 
