@@ -9,8 +9,10 @@ whatever reason, everyone who waits is told and a fresh one is started.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -19,7 +21,7 @@ from ..errors import CodeActError, EnvironmentFailed
 from ..sandbox.base import Death
 from .inner import InnerKernel
 from .request import Outcome, Request, new_request, watch
-from .sockets import RECEIVED, Channel
+from .sockets import Channel
 from .threads import inherit
 from .wire import Message, Signer, WireError, build, make_header, new_id
 
@@ -44,8 +46,12 @@ IOPUB_TYPES = frozenset(
 _REMEMBERED = 4096
 """Finished requests whose late outputs (threads, timers, widgets) still find their cell."""
 
-_MAX_MESSAGE = 512 * 1024 * 1024
+_MAX_MESSAGE = 256 * 1024 * 1024
 """Bytes; a larger frame closes the connection (``ZMQ_MAXMSGSIZE``) instead of filling our memory."""
+
+_MAX_BACKLOG = 1024 * 1024 * 1024
+"""Bytes that we may have in memory while messages wait: with a high-water mark the inner kernel
+would drop output silently, and without one it could fill all memory there is."""
 
 _MAX_QUICK_DEATHS = 3
 """Deaths in a row before the first sign of life, after which starting again makes no sense."""
@@ -258,7 +264,7 @@ class Environment:
             # execute_request, so shell and stdin must share it.
             socket.setsockopt(zmq.IDENTITY, self._identity)
             socket.setsockopt(zmq.SNDHWM, 0)
-            socket.setsockopt(zmq.RCVHWM, RECEIVED)
+            socket.setsockopt(zmq.RCVHWM, 0)
             socket.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE)
             # The kernel binds a while after we connect; the default of 100 ms
             # between attempts would be added to every start.
@@ -266,7 +272,7 @@ class Environment:
             if kind == zmq.SUB:
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
             socket.connect(self.inner.endpoints[name])
-            self._channels[name] = Channel(self._loop, socket, handler)
+            self._channels[name] = Channel(self._loop, socket, handler, self._on_backlog)
         hello = new_request(self.session, "kernel_info_request", {})
         hello.on_reply = self._on_hello
         self.send(hello)
@@ -356,6 +362,10 @@ class Environment:
 
     # --- what comes back ------------------------------------------------------
 
+    def _on_backlog(self) -> None:
+        if resident_memory() > _MAX_BACKLOG:
+            self.kill("It sent more output than could be taken in.")
+
     def _parse(self, frames: list[bytes]) -> tuple[Message, Request] | None:
         """The message and the request it belongs to, or None if it must be dropped."""
         try:
@@ -399,7 +409,9 @@ class Environment:
             return
         message, request = parsed
         if message.type == "execute_input":
-            request.counts = False
+            if request.started or request.state == "idle":
+                return
+            request.started, request.counts = True, False
             self._note_count(message)
         if message.type not in IOPUB_TYPES or request.on_iopub is None:
             return
@@ -444,3 +456,12 @@ class Environment:
                 self._requests.move_to_end(oldest)
                 return
             del self._requests[oldest]
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process has now; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

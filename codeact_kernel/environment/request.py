@@ -45,6 +45,8 @@ class Request:
     abandoned: bool = False
     state: Literal["sent", "busy", "idle"] = "sent"
     """The last status published for it."""
+    started: bool = False
+    """Whether its ``execute_input`` has come."""
     heard: int = 0
     """Messages published for it so far."""
 

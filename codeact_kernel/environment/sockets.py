@@ -10,18 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import zmq
-
-RECEIVED = 8
-"""Messages that ZMQ may hold for us beside those read ahead (``ZMQ_RCVHWM``), for senders whose
-messages may be large: what we do not take waits in the sender's memory, not in ours."""
-
-_READ_AHEAD = 256 * 1024 * 1024
-"""Bytes taken from ZMQ before they are handled: enough that a sender with the usual queue of a
-thousand messages drops none while we are busy."""
 
 _SLICE = 0.005
 """Seconds of handling before other sockets get their turn."""
@@ -33,6 +24,7 @@ class Channel:
     """Calls ``on_frames`` for each multipart message, in order, on the loop.
 
     Whatever ``on_frames`` raises is logged and ends nothing but itself.
+    ``on_backlog`` is called when messages came in faster than they were handled.
     """
 
     def __init__(
@@ -40,13 +32,13 @@ class Channel:
         loop: asyncio.AbstractEventLoop,
         socket: zmq.Socket[bytes],
         on_frames: Callable[[list[bytes]], None],
+        on_backlog: Callable[[], None] | None = None,
     ) -> None:
         self._loop = loop
         self._socket = socket
         self._on_frames = on_frames
+        self._on_backlog = on_backlog
         self._scheduled = False
-        self._waiting: deque[list[bytes]] = deque()
-        self._size = 0
         self._fd: int = socket.FD
         loop.add_reader(self._fd, self._run)
         self._wake()
@@ -61,18 +53,19 @@ class Channel:
         if not self._socket.closed:
             self._loop.remove_reader(self._fd)
             self._socket.close(linger=linger)
-            self._waiting.clear()
 
     def drain(self) -> None:
         """Handle now what has already arrived."""
-        while not self.is_quiet:
-            self._handle()
+        while self._handle():
+            pass
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing that has arrived is still to be handled."""
-        self._read()
-        return not self._waiting
+        if self._socket.closed or not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            return True
+        self._wake()  # asking has used up the announcement
+        return False
 
     def _wake(self) -> None:
         if not self._scheduled:
@@ -82,25 +75,23 @@ class Channel:
     def _run(self) -> None:
         self._scheduled = False
         end = self._loop.time() + _SLICE
-        while not self.is_quiet:
-            self._handle()
+        while self._handle():
             if self._loop.time() > end:
                 self._wake()
+                if self._on_backlog is not None:
+                    self._on_backlog()
                 return
 
-    def _read(self) -> None:
-        while self._size <= _READ_AHEAD and not self._socket.closed:
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._size += sum(map(len, frames))
-            self._waiting.append(frames)
-
-    def _handle(self) -> None:
-        frames = self._waiting.popleft()
-        self._size -= sum(map(len, frames))
+    def _handle(self) -> bool:
+        """Handle one message; whether there was one."""
+        if self._socket.closed:
+            return False
+        try:
+            frames = self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
         try:
             self._on_frames(frames)
         except Exception:  # the next message must be handled whatever became of this one
             _log.exception("a message could not be handled")
+        return True
