@@ -17,7 +17,16 @@ NOT_TIMED = {"tokens", "memory"}
 
 def test_the_issue_is_covered() -> None:
     assert experiments.__doc__
-    assert list(EXPERIMENTS) == ["pass", "start", "turn", "tokens", "memory", "lines", "flood", "interrupt"]
+    assert list(EXPERIMENTS) == [
+        "pass",
+        "start",
+        "turn",
+        "tokens",
+        "memory",
+        "lines",
+        "flood",
+        "interrupt",
+    ]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
