@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..agent.events import Approved, AskApproval, Rejected
+from ..agent.events import Approved, AskApproval, Rejected, StepFinished
 from ..environment.wire import Message
 from .inline import InlineDisplay
 from .questions import Question, Questions
@@ -42,6 +42,7 @@ class InputApprover:
             if answer in ("a", "all"):
                 return Approved(ask.step, rest_of_turn=True)
             if answer in ("s", "skip"):
+                self._display.finished(StepFinished(ask.step, "skipped", ask.code))
                 return Rejected(ask.step, reason="The user skipped this step.", skip=True)
             if answer in ("n", "no", "q", "quit", ""):
                 return Rejected(ask.step, reason="The user did not let this step run.")

@@ -51,6 +51,13 @@ class Front:
         on_input: Callable[[Message], None],
     ) -> None:
         self.session = new_id()
+        self.running: bytes | None = None
+        """Header of the cell that runs, until its idle status.
+
+        Front-ends and servers show the newest status, whatever its parent (and
+        a debugger or a reloaded page asks while a cell runs): after another
+        request's idle status they are told again that we are busy.
+        """
         self._info = info
         self._signer = Signer(str(info["key"]).encode())
         self._on_request = on_request
@@ -88,6 +95,14 @@ class Front:
                 buffers=buffers or (),
             )
         )
+        if msg_type == "status" and content["execution_state"] == "idle":
+            self._after_idle(parent)
+
+    def _after_idle(self, parent: bytes) -> None:
+        if parent == self.running:
+            self.running = None
+        elif self.running is not None:
+            self.status("busy", self.running)
 
     def status(self, state: Literal["busy", "idle", "starting"], parent: bytes = b"{}") -> None:
         """Publish an execution state."""
