@@ -51,12 +51,13 @@ class Front:
         on_input: Callable[[Message], None],
     ) -> None:
         self.session = new_id()
-        self.running: bytes | None = None
-        """Header of the cell that runs, until its idle status.
+        self.turn: bytes | None = None
+        """Header of the prompt whose turn runs.
 
-        Front-ends and servers show the newest status, whatever its parent (and
-        a debugger or a reloaded page asks while a cell runs): after another
-        request's idle status they are told again that we are busy.
+        Front-ends and servers show the newest status, whatever its parent, and
+        a reloaded page asks much while a turn runs: after another request's
+        idle status they are told again that we are busy.  Not for cells of
+        code, where clients count on the statuses of a stock kernel.
         """
         self._info = info
         self._signer = Signer(str(info["key"]).encode())
@@ -95,14 +96,8 @@ class Front:
                 buffers=buffers or (),
             )
         )
-        if msg_type == "status" and content["execution_state"] == "idle":
-            self._after_idle(parent)
-
-    def _after_idle(self, parent: bytes) -> None:
-        if parent == self.running:
-            self.running = None
-        elif self.running is not None:
-            self.status("busy", self.running)
+        if self.turn not in (None, parent) and content.get("execution_state") == "idle":
+            self.status("busy", self.turn)
 
     def status(self, state: Literal["busy", "idle", "starting"], parent: bytes = b"{}") -> None:
         """Publish an execution state."""

@@ -151,7 +151,6 @@ class Routing:
     async def _execute(self, message: Message) -> None:
         self._cell_header = message.frames[0]
         self._cell_session = message.header.get("session")
-        self._front.running = message.frames[0]
         try:
             await self._run(message)
         except CodeActError as error:
@@ -161,7 +160,7 @@ class Routing:
             name = type(error).__name__
             self._refuse(message, name, f"The kernel could not run this cell: {error}", [])
         finally:
-            self._cell = self._front.running = None
+            self._cell = None
 
     async def _run(self, message: Message) -> None:
         if not isinstance(message.content.get("code"), str):
@@ -322,6 +321,9 @@ class Routing:
         self._front.status("busy", parent)
         self._front.reply(channel, message, content)
         self._front.status("idle", parent)
+        if self._cell is not None and self._front.turn is None:
+            # As for a turn (``Front.turn``).
+            self._front.status("busy", self._cell_header)
 
     def _interrupt(self, channel: RequestChannel, message: Message) -> None:
         parent = message.frames[0]

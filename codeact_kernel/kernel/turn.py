@@ -182,9 +182,11 @@ class TurnCell:
         """Run the turn; returns the content of the reply, which has been sent."""
         turns, parent = self._turns, self.message.frames[0]
         turns.front.status("busy", parent)
+        turns.front.turn = parent
         try:
             count, finish = await self._turn()
         finally:
+            turns.front.turn = None
             self._display.stop()
             self._page.end()
             turns.ended(self._executor.untold)
