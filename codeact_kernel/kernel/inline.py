@@ -237,7 +237,7 @@ class InlineDisplay:
 
     def finished(self, outcome: StepFinished | EnvironmentLost) -> None:
         if isinstance(outcome, EnvironmentLost):
-            text = f"{outcome.reason}\nLost: {', '.join(outcome.lost)}. Kept: {', '.join(outcome.kept)}.\n"
+            text = f"{outcome.reason}\nLost: {' and '.join(outcome.lost)}. Kept: {' and '.join(outcome.kept)}.\n"
             self._page.show("stream", {"name": "stderr", "text": self._policy.text(text)})
         step = outcome.during if isinstance(outcome, EnvironmentLost) else outcome
         if step is not None:
