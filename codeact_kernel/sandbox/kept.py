@@ -283,6 +283,10 @@ _CRASHES = {
 }
 
 
+_GREETING = "--existing "
+"""In the last line that ipykernel prints when it starts: then the code has said nothing."""
+
+
 def explain(ending: keeper.Ending | None, limits: Limits) -> Death:
     """Say what the keeper saw (None: it died itself) to a person."""
     if ending is None:
@@ -303,5 +307,5 @@ def explain(ending: keeper.Ending | None, limits: Limits) -> Death:
     if number is not None:
         return Death("killed", f"The Python process was killed (signal {number}).", code, number)
     last = ending["tail"].decode(errors="replace").strip().rpartition("\n")[2]
-    said = f" Its last words: {last}" if code and last else ""
+    said = f" Its last words: {last}" if code and last and _GREETING not in last else ""
     return Death("exited", f"The code ended the Python process (exit code {code}).{said}", code)
