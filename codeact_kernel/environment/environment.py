@@ -62,6 +62,9 @@ MOST_CELLS = 1_000_000
 _PROBES = (0.0, 0.1, 0.4, 1.0)
 """Seconds after an interrupt at which the inner kernel is asked whether it answers again."""
 
+_CUT = 0.3
+"""Seconds from losing the connection, which a death causes too, to taking the kernel for cut off."""
+
 _LAST_WORDS = 0.02
 """Seconds to let what a dying kernel had already sent arrive."""
 
@@ -273,6 +276,9 @@ class Environment:
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
             socket.connect(self.inner.endpoints[name])
             self._channels[name] = Channel(self._loop, socket, handler, self._on_backlog)
+            if kind == zmq.SUB:
+                monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+                self._channels["monitor"] = Channel(self._loop, monitor, self._on_disconnected)
         hello = new_request(self.session, "kernel_info_request", {})
         hello.on_reply = self._on_hello
         self.send(hello)
@@ -281,6 +287,17 @@ class Environment:
             code += f"\nget_ipython().execution_count = {self.count + 1}"
         content = {"code": code, "silent": True, "store_history": False}
         self.send(new_request(self.session, "execute_request", content))
+
+    def _on_disconnected(self, _: list[bytes]) -> None:
+        self._loop.call_later(_CUT, self._check_cut, self.generation)
+
+    def _check_cut(self, generation: int) -> None:
+        """A living kernel was cut off: it sent too much in one message, and output is lost."""
+        if generation == self.generation and self._channels and self.inner.usage().processes:
+            self.kill(
+                f"It sent more than {_MAX_MESSAGE >> 20} MiB in one message, which cut the "
+                "connection to it. Write that much to a file instead of printing it."
+            )
 
     def _on_hello(self, message: Message) -> None:
         self._quick_deaths = 0
@@ -399,6 +416,7 @@ class Environment:
         request.end()
         if request.on_reply is not None:
             request.on_reply(message)
+        request.release()
         if request.state != "idle" and request.on_iopub is not None:
             self._loop.call_later(_IDLE_PATIENCE, self._expect_idle, request, request.heard)
 
@@ -419,6 +437,7 @@ class Environment:
             return
         request.heard += 1
         request.on_iopub(message)
+        request.release()
 
     def _on_stdin(self, frames: list[bytes]) -> None:
         parsed = self._parse(frames)
@@ -443,6 +462,7 @@ class Environment:
             header = make_header("status", self.session)
             frames = build(_UNSIGNED, header, {"execution_state": "idle"}, parent=request.header)
             request.on_iopub(Message.parse(frames, _UNSIGNED))
+            request.release()
 
     def _note_count(self, message: Message) -> None:
         count = message.content.get("execution_count")

@@ -84,6 +84,11 @@ class Request:
             self.on_end()
             self.on_end = None
 
+    def release(self) -> None:
+        """Let go of whoever waited, if nobody does any more: we are remembered for what comes late."""
+        if not self.is_open:
+            self.on_reply = self.on_lost = None
+
     def abandon(self) -> None:
         """Nobody waits for this any more: its late outputs and reply are dropped."""
         self.abandoned = True

@@ -11,7 +11,7 @@ from ..agent.events import CellSeen
 from ..environment.capture import Capture
 from ..environment.environment import MOST_CELLS, Environment
 from ..environment.request import Lost, Overdue, Reply, Request, watch
-from ..environment.wire import Json, Message, pack
+from ..environment.wire import Json, Message, make_header, pack
 from .classify import hint
 from .front import Front
 from .outputs import OutputPolicy
@@ -241,11 +241,20 @@ def request_for(
         "shell",
         message.type,
         message.id,
-        header or message.frames[0],
+        header or answerable(message),
         [message.frames[2], content or message.frames[3]],
         message.idents,
         message.buffers,
     )
+
+
+def answerable(message: Message) -> bytes:
+    """The header of a client's request for the inner kernel, which ignores incomplete ones."""
+    header = message.header
+    if str(header.get("version")).startswith("5.") and isinstance(header.get("session"), str):
+        return message.frames[0]
+    filled = make_header(message.type, str(header.get("session", "")))
+    return pack({**header, **filled, "msg_id": message.id})
 
 
 def fail(

@@ -45,6 +45,7 @@ class Relay:
         self._parent = parent
         self._make_flood = flood
         self._flood: Flood | None = None
+        self._path: str | None = None
         self.on_comm: Callable[[str, Json], bool] | None = None
         """Told of every comm that the inner kernel opens, uses or closes; whether it may."""
         self._waiting: deque[tuple[Message, int] | list[Piece]] = deque()
@@ -75,7 +76,7 @@ class Relay:
         while self._worker is not None:
             await asyncio.wait([self._worker])
         self._finish()
-        return self._flood.path if self._flood is not None else None
+        return self._path
 
     def stop(self) -> None:
         """Publish nothing more of what waits: a person does not want to wait for it."""
@@ -184,8 +185,11 @@ class Relay:
         return self._flood
 
     def _finish(self) -> None:
-        if self._flood is not None:
-            self._show_pieces(self._flood.finish())
+        """What comes later is counted anew, for what came so far need not be kept."""
+        flood, self._flood = self._flood, None
+        if flood is not None:
+            self._show_pieces(flood.finish())
+            self._path = self._path or flood.path
 
 
 def _shortened(traceback: Any) -> list[str]:
