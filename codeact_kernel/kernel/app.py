@@ -22,6 +22,9 @@ from ..sandbox import select
 from ..sandbox.base import Death
 from ..sandbox.workspace import discover
 
+STARTER = os.getppid()
+"""Who started us, as early as it can be known: it may be gone when we are ready to look."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the kernel that ``-f connection_file`` describes; returns the exit code."""

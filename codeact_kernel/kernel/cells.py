@@ -101,7 +101,8 @@ class CodeCell:
                 return content
             case Lost(death):
                 await self._relay.close()
-                return self._fail("EnvironmentLost", death.sentence, loss_report(death.sentence))
+                report = loss_report(death.sentence, again=not self._environment.has_failed)
+                return self._fail("EnvironmentLost", death.sentence, report)
             case Overdue():
                 self._request.abandon()
                 self._relay.stop()
@@ -109,6 +110,9 @@ class CodeCell:
 
     def interrupt(self) -> None:
         """Interrupt the code, and answer for it soon if it does not."""
+        if self._outcome.done():  # it has ended, and only its output is still being shown
+            self._relay.stop()
+            return
         self._environment.interrupt()
         asyncio.get_running_loop().call_later(PROMPTNESS, self._overdue)
 
@@ -287,10 +291,12 @@ def _head_and_tail(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:half]}\n[…]\n{text[-half:]}"
 
 
-def loss_report(sentence: str) -> list[str]:
+def loss_report(sentence: str, *, again: bool) -> list[str]:
     """Traceback lines that say what happened, what is gone and what is left."""
     return [
         f"\x1b[31mEnvironmentLost\x1b[0m: {sentence}",
         "Lost: all variables and child processes. Kept: files.",
-        "A fresh environment has been started; the next cell runs in it.",
+        "A fresh environment has been started; the next cell runs in it."
+        if again
+        else "No fresh environment starts; the next cell tries again.",
     ]

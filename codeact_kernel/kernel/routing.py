@@ -330,8 +330,12 @@ class Routing:
         self._front.status("busy", parent)
         if self._environment.is_stopping:
             self._environment.kill("It was interrupted again before it had stopped.")
+            if isinstance(self._cell, Waiting):
+                self._cell.interrupt()
         elif self._cell is not None:
             self._cell.interrupt()
+        else:
+            self._stop_next = any(m.type == "execute_request" for m in self._queue)
         self._front.reply(channel, message, {"status": "ok"})
         self._front.status("idle", parent)
 

@@ -25,7 +25,7 @@ from ..model import open_model
 from ..sandbox.base import Death
 from ..sandbox.limits import StepLimits
 from ..sandbox.workspace import Workspace
-from .app import state_dir
+from .app import STARTER, state_dir
 from .comms import Comms
 from .first_use import FirstUse
 from .front import Front, RequestChannel, read_connection_file
@@ -127,7 +127,6 @@ class Kernel:
 
     async def ended(self) -> None:
         """Return when a client asked for the end, SIGTERM came, or the parent process is gone."""
-        parent = os.getppid()
         # The variable is absent when the kernel is meant to outlive its starter.
         watched = "JPY_PARENT_PID" in os.environ
         while not self._end.is_set():
@@ -135,7 +134,7 @@ class Kernel:
                 async with asyncio.timeout(_PARENT_POLL):
                     await self._end.wait()
             except TimeoutError:
-                if watched and os.getppid() != parent:
+                if watched and os.getppid() != STARTER:
                     return
 
     def inner_died(self, death: Death) -> None:
