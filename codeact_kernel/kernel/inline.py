@@ -68,7 +68,7 @@ class Page:
 
     def end(self) -> None:
         """The turn is over: what comes late is shown below the answer and clears nothing."""
-        self._ended = True
+        self._ended, self._clear = True, False
         self._shown.clear()
 
     def show(self, kind: str, content: Json, **more: Any) -> None:

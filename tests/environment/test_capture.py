@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeact_kernel.environment.capture import Capture, Tail
+from codeact_kernel.environment.capture import Capture, Tail, step_error
 
 
 def stream(text: str, name: str = "stdout") -> tuple[str, dict[str, str]]:
@@ -77,3 +77,20 @@ def test_a_long_stream_keeps_head_and_tail_and_says_what_is_missing() -> None:
 )
 def test_malformed_messages_are_survived(msg_type: str, content: dict[str, object]) -> None:
     Capture().feed(msg_type, content)
+
+
+def test_an_error_of_any_size_is_kept_within_bounds() -> None:
+    error = step_error(
+        {
+            "ename": "E" * 10_000,
+            "evalue": "v" * 10**6,
+            "traceback": ["line"] * 10**6 + ["x" * 10**7],
+        }
+    )
+    assert len(error.name) == 200
+    assert len(error.value) == 200_000
+    assert len(error.traceback) <= 200_000
+
+
+def test_the_name_of_an_error_is_plain_too() -> None:
+    assert step_error({"ename": "\x1b]8;;http://x\x07E", "evalue": ""}).name == "E"

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from codeact_kernel.environment.wire import (
     DELIMITER,
+    MOST_DEPTH,
+    MOST_VALUES,
     Message,
     Signer,
     WireError,
@@ -83,6 +85,50 @@ def test_a_header_without_id_and_type_is_refused(header: bytes) -> None:
 def test_content_nested_beyond_reason_is_refused() -> None:
     with pytest.raises(WireError):
         unpack(b'{"a":' * 100_000)
+
+
+@pytest.mark.parametrize(
+    "frame", [b'{"a":NaN}', b'{"a":Infinity}', b'{"a":-Infinity}', b'{"a":1e999}', b'{"a":-1e999}']
+)
+def test_numbers_that_json_has_no_name_for_are_refused(frame: bytes) -> None:
+    with pytest.raises(WireError):
+        unpack(frame)
+
+
+@given(st.integers(MOST_DEPTH - 3, MOST_DEPTH + 3), st.booleans())
+def test_what_is_read_can_be_written_again(depth: int, lists: bool) -> None:
+    inside = b"[" * depth + b"]" * depth if lists else b'{"a":' * depth + b"1" + b"}" * depth
+    frame = b'{"x":' + inside + b"}"
+    if 1 + depth > MOST_DEPTH:
+        with pytest.raises(WireError, match="deep"):
+            unpack(frame)
+    else:
+        assert pack(unpack(frame)) == frame
+
+
+def test_more_values_than_any_output_has_are_refused_before_they_are_made() -> None:
+    with pytest.raises(WireError, match="many"):
+        unpack(b'{"a":[' + b"[]," * MOST_VALUES + b"0]}")
+    with pytest.raises(WireError, match="many"):
+        unpack(b"{" + b'"":0,' * MOST_VALUES + b'"":0}')
+
+
+@pytest.mark.parametrize("text", ["a,[b]{", '\\",', "\\", ",\\\\"])
+def test_a_text_may_have_any_number_of_the_marks_of_values(text: str) -> None:
+    content = {"text": text * (MOST_VALUES // len(text) + MOST_VALUES // 2)}
+    assert unpack(pack(content)) == content
+
+
+def test_an_endless_string_full_of_quotes_is_refused_at_once() -> None:
+    with pytest.raises(WireError):
+        unpack(b'{"a":"' + rb"\",[" * MOST_VALUES)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_that_are_no_text_are_read_as_ipykernel_sends_them(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    frame = json.dumps({"text": text}, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    assert unpack(frame) == {"text": text}
 
 
 def test_what_front_ends_cannot_read_is_not_packed() -> None:

@@ -97,3 +97,32 @@ def test_files_that_run_later_are_named_first_and_marked() -> None:
     many = [FileChange(f"{number}.csv", "created") for number in range(12)]
     assert files_line(many).endswith("7.csv, and 4 more")
     assert files_line([]) == ""
+
+
+def test_after_the_end_nothing_is_cleared_and_what_comes_late_is_shown() -> None:
+    cell, seen = page()
+    cell.show("display_data", display("answer"))
+    cell.clear(wait=True)
+    cell.end()
+    cell.clear(wait=False)
+    cell.show("stream", {"name": "stdout", "text": "late"})
+    assert seen.shown == ["answer", "~late"]
+
+
+def test_a_clearing_that_waits_does_not_outlive_its_step() -> None:
+    cell, seen = page()
+    cell.show("stream", {"name": "stdout", "text": "of step 1"})
+    cell.clear(wait=True)
+    cell.mark()
+    cell.show("display_data", display("step 2"))
+    assert seen.shown == ["~of step 1", "step 2"]
+
+
+def test_clearing_that_costs_too_much_is_not_followed() -> None:
+    cell, seen = page()
+    cell.show("stream", {"name": "stdout", "text": "x" * 30_000_000})
+    cell.mark()
+    for _ in range(10):
+        cell.show("display_data", display("tick"))
+        cell.clear(wait=False)
+    assert seen.shown.count("tick") == 6

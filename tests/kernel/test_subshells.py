@@ -65,3 +65,19 @@ def test_a_deleted_subshell_is_not_restored() -> None:
     created(subshells, "a")
     subshells.replied(message("delete_subshell_request", {"subshell_id": "a"}), {"status": "ok"})
     assert list(subshells.restore()) == []
+
+
+@pytest.mark.parametrize("subshell", ["unknown", "", 5, ["a"]])
+def test_a_subshell_that_nobody_made_is_unknown(subshell: object) -> None:
+    with pytest.raises(KeyError):
+        Subshells().translate(message("execute_request", subshell=subshell))  # type: ignore[arg-type]
+
+
+def test_a_subshell_that_could_not_be_made_again_is_unknown() -> None:
+    subshells = Subshells()
+    created(subshells, "a")
+    [request] = list(subshells.restore())
+    assert request.on_reply is not None
+    request.on_reply(message("create_subshell_reply", {"status": "error"}))
+    with pytest.raises(KeyError):
+        subshells.translate(message("execute_request", subshell="a"))
