@@ -292,11 +292,12 @@ class Environment:
         self._loop.call_later(_CUT, self._check_cut, self.generation)
 
     def _check_cut(self, generation: int) -> None:
-        """A living kernel was cut off: it sent too much in one message, and output is lost."""
+        """A living kernel was cut off, and what it says is lost: it sent too much in one message."""
         if generation == self.generation and self._channels and self.inner.usage().processes:
             self.kill(
-                f"It sent more than {_MAX_MESSAGE >> 20} MiB in one message, which cut the "
-                "connection to it. Write that much to a file instead of printing it."
+                "Its output connection broke, because it sent more than "
+                f"{_MAX_MESSAGE >> 20} MiB in one message or closed it. "
+                "Write that much to a file instead of printing it."
             )
 
     def _on_hello(self, message: Message) -> None:
